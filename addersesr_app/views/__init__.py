@@ -1,0 +1,1 @@
+"""One file a view. Only the GUI thread touches what is here."""

@@ -1,0 +1,47 @@
+"""Everything that can go wrong, as one tree. A message says what failed, on which file, and what to do about it."""
+
+from __future__ import annotations
+
+
+class AdderSESRError(Exception):
+    """The root: an error that a person is told about in one line, without a traceback."""
+
+
+class PictureError(AdderSESRError):
+    """A picture cannot be read or written."""
+
+
+class VideoError(AdderSESRError):
+    """A video cannot be read or written."""
+
+
+class OutputError(AdderSESRError):
+    """A result cannot be stored: no permission, no space, a name that is taken."""
+
+
+class ModelError(AdderSESRError):
+    """A model file or id is unknown, damaged or does not fit the request."""
+
+
+class BackendError(AdderSESRError):
+    """A back end is missing, refuses a network or failed while running."""
+
+
+class DataError(AdderSESRError):
+    """A data set is empty, inconsistent or overlaps what it must not."""
+
+
+class ConfigError(AdderSESRError):
+    """A setting is unknown or has a wrong value."""
+
+
+class TrainingError(AdderSESRError):
+    """Training cannot start or go on."""
+
+
+class UsageError(AdderSESRError):
+    """The command line was given something that it does not know; names what is near."""
+
+
+class Cancelled(AdderSESRError):
+    """The user asked for the work to stop."""

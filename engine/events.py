@@ -1,0 +1,117 @@
+"""What a job tells while it runs: frozen records, printed by the command line as text or as one JSON object a line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+Unit = Literal["tile", "frame", "file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The root of all events. ``name`` is the value of ``"event"`` on the wire."""
+
+    name: ClassVar[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as plain JSON types, ``event`` first."""
+        return {"event": self.name, **dataclasses.asdict(self)}
+
+    def to_json(self) -> str:
+        """One line, without its newline."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Energy of a piece of work in mJ, by how it is known. The three are never mixed.
+
+    ``arithmetic_mj`` counts the network's operations at 45 nm; ``estimated_mj`` is calibrated watts times time on this
+    machine; ``measured_mj`` comes from a meter. The last two are None where this machine cannot tell.
+    """
+
+    arithmetic_mj: float
+    estimated_mj: float | None = None
+    measured_mj: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started(Event):
+    """Work on one input began."""
+
+    name = "started"
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Event):
+    """``done`` of ``total`` units of one input are finished; ``total`` is None while unknown."""
+
+    name = "progress"
+    input: str
+    done: int
+    total: int | None
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Event):
+    """One input's output is complete and in its place."""
+
+    name = "finished"
+    input: str
+    output: str
+    seconds: float
+    model: str
+    backend: str
+    precision: str
+    energy: Energy
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped(Event):
+    """An input was left alone, and why."""
+
+    name = "skipped"
+    input: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned(Event):
+    """Something a person should know about one input; the work goes on."""
+
+    name = "warned"
+    input: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    """One input, or (``input`` None) the whole command, could not be done. ``error`` is the error's class name."""
+
+    name = "failed"
+    input: str | None
+    error: str
+    message: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `Event.to_dict`, without ``input`` where the whole command failed."""
+        record = Event.to_dict(self)
+        if self.input is None:
+            del record["input"]
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Summary(Event):
+    """The last event of a job: how many inputs went which way."""
+
+    name = "summary"
+    done: int
+    failed: int
+    skipped: int

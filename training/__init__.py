@@ -1,0 +1,1 @@
+"""Everything that needs gradients. Imports the engine, never Qt."""
