@@ -40,7 +40,7 @@ class Taps:
         return int(needed.min()), int(needed.max()) + 1
 
     def apply(self, x: NDArray[Any], first: int, start: int, stop: int) -> NDArray[Any]:
-        """The outputs ``start`` up to ``stop`` along axis 0 of the floating-point array ``x``, whose row 0 is input row ``first``."""
+        """Return outputs ``start`` up to ``stop`` along axis 0 of the floating-point array ``x``, whose row 0 is input row ``first``."""
         weights = self.weights[start:stop].astype(x.dtype).reshape(stop - start, -1, *(1,) * (x.ndim - 1))
         indices = self.indices[start:stop] - first
         total = np.take(x, indices[:, 0], axis=0)
@@ -54,7 +54,7 @@ class Taps:
 
 
 def taps(length: int, wanted: int) -> Taps:
-    """The indices and weights that resample an axis from ``length`` to ``wanted`` samples."""
+    """Return the indices and weights that resample an axis from ``length`` to ``wanted`` samples."""
     scale = wanted / length
     stretch = min(scale, 1.0)
     support = SUPPORT / stretch
