@@ -1,0 +1,336 @@
+"""The language between the window and `addersesr serve`: one JSON object a line, requests one way and events the other.
+
+A request is ``{"request": NAME, "id": N, …}``; every event that answers it carries the same ``id``. A request ends with exactly
+one of its own closing event, ``cancelled``, or ``failed`` without an ``input``. Pixels do not travel in the lines: `Pixels`
+names a block of shared memory, which the window maps and then gives back with ``release``. `engine.wire` reads the lines.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from engine import events
+
+Overwrite = Literal["number", "replace", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle in input pixels, left and top included."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.x < 0 or self.y < 0 or self.width < 1 or self.height < 1:
+            raise ValueError(f"not a region of a picture: {self.x}, {self.y}, {self.width} x {self.height}")
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One size of a picture in shared memory: rows of 4 bytes a pixel from ``offset`` on, without gaps."""
+
+    width: int
+    height: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """A picture in shared memory, made for the screen: bytes B, G, R, A (8 bits each, alpha multiplied in).
+
+    ``levels[0]`` is the whole picture, each next one half as wide and high; without ``alpha`` every A is 255.
+    """
+
+    name: str
+    alpha: bool
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Which network, and what shall run it. ``model`` is an id or a file."""
+
+    model: str
+    backend: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a result goes and how. ``file`` overrules ``folder`` and ``template``; None leaves a thing as the source has it."""
+
+    file: str | None = None
+    folder: str | None = None
+    template: str | None = None
+    format: str | None = None
+    quality: int | None = None
+    scale: int | None = None
+    width: int | None = None
+    height: int | None = None
+    overwrite: Overwrite = "number"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The root of all requests. ``name`` is the value of ``"request"`` on the wire."""
+
+    name: ClassVar[str]
+    id: int
+
+    def to_json(self) -> str:
+        """One line, without its newline."""
+        return json.dumps({"request": self.name, **dataclasses.asdict(self)}, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Request):
+    """Asks what there is; answered by `Ready`."""
+
+    name = "hello"
+
+
+@dataclass(frozen=True, slots=True)
+class Open(Request):
+    """Read a picture for the screen; answered by `Opened`."""
+
+    name = "open"
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview(Request):
+    """Upscale what is visible, now; a newer preview replaces an older one. Answered by `Previewed`.
+
+    ``left`` is what to compare with: ``nearest``, ``bicubic``, ``lanczos`` or another model's id or file. Both sides are
+    made ``reduce`` times smaller than the full result. A reduced preview is made from a reduced input unless ``exact``.
+    """
+
+    name = "preview"
+    path: str
+    region: Region
+    network: Network
+    left: str = "bicubic"
+    reduce: int = 1
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Show(Request):
+    """Upscale a whole picture in memory, for the screen and for a later `Save`; answered by `Shown`."""
+
+    name = "show"
+    path: str
+    network: Network
+
+
+@dataclass(frozen=True, slots=True)
+class Save(Request):
+    """Write the result of `Show` (made first where it is missing); answered by `Saved`."""
+
+    name = "save"
+    path: str
+    network: Network
+    output: Output
+
+
+@dataclass(frozen=True, slots=True)
+class Upscale(Request):
+    """Files and folders to files, as the command `upscale` does; answered by a job's events, the last a summary."""
+
+    name = "upscale"
+    inputs: tuple[str, ...]
+    network: Network
+    output: Output
+
+
+@dataclass(frozen=True, slots=True)
+class Bench(Request):
+    """Time a network; answered by `Benched`."""
+
+    name = "bench"
+    network: Network
+    width: int = 640
+    height: int = 360
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Request):
+    """Hold the request of this id after its tile; answered by `Paused`."""
+
+    name = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Resume(Request):
+    """Let the request of this id go on; answered by `Resumed`."""
+
+    name = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Request):
+    """End the request of this id within a tile; it answers `CancelledRequest` itself."""
+
+    name = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Release(Request):
+    """The window has mapped this shared memory and the server may let go of it; not answered."""
+
+    name = "release"
+    memory: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What the window needs to know of a model. ``psnr`` is a tuple of (data set, dB); ``precisions`` what it can run at."""
+
+    id: str
+    file: str
+    scale: int
+    m: int
+    f: int
+    block: Literal["convolution", "adder"]
+    activation: Literal["prelu", "relu"]
+    precisions: tuple[str, ...]
+    parameters: int
+    psnr: tuple[tuple[str, float], ...]
+    licence: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackendCard:
+    """A back end, whether this computer has it, and in words what was found."""
+
+    name: str
+    available: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(events.Event):
+    """The server is up: its version and process, and what it can do."""
+
+    name = "ready"
+    id: int
+    version: str
+    pid: int
+    models: tuple[ModelCard, ...]
+    backends: tuple[BackendCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(events.Event):
+    """A picture was read. ``depth`` is bits a sample; ``kind`` the file's format in a word."""
+
+    name = "opened"
+    id: int
+    path: str
+    width: int
+    height: int
+    depth: int
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed(events.Event):
+    """Both sides of a region; ``exact`` where the right side is what `Show` would give, ``seconds`` its computing time."""
+
+    name = "previewed"
+    id: int
+    path: str
+    region: Region
+    model: str
+    left_by: str
+    reduce: int
+    exact: bool
+    seconds: float
+    left: Pixels
+    right: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(events.Event):
+    """A whole picture was upscaled in memory. ``seconds`` is the network's and the colours' time, without reading."""
+
+    name = "shown"
+    id: int
+    path: str
+    model: str
+    backend: str
+    precision: str
+    seconds: float
+    width: int
+    height: int
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Saved(events.Event):
+    """The result is complete and in its place."""
+
+    name = "saved"
+    id: int
+    path: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Benched(events.Event):
+    """Median time of a network over a picture of this size."""
+
+    name = "benched"
+    id: int
+    model: str
+    backend: str
+    precision: str
+    width: int
+    height: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Paused(events.Event):
+    """The request of this id holds."""
+
+    name = "paused"
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(events.Event):
+    """The request of this id goes on."""
+
+    name = "resumed"
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledRequest(events.Event):
+    """The request of this id ended unfinished, as asked or because a newer one replaced it."""
+
+    name = "cancelled"
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told(events.Event):
+    """What a job tells (see `engine.events`), with the id of the request that it answers."""
+
+    name = "told"
+    id: int
+    event: events.Event
+
+    def to_dict(self) -> dict[str, Any]:
+        """The job's own event with ``id`` added."""
+        return {**self.event.to_dict(), "id": self.id}
