@@ -1,0 +1,102 @@
+"""What an output is called, and where it goes."""
+
+from __future__ import annotations
+
+import os
+import string
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Literal
+
+from engine.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+Existing = Literal["rename", "overwrite", "skip"]
+PLACEHOLDERS = ("stem", "scale", "model", "precision", "extension", "folder")
+DEFAULT_TEMPLATE = "{stem}_x{scale}"
+MAX_NAME_BYTES = 255
+_FORBIDDEN = frozenset("/\\\0") | ({"<", ">", ":", '"', "|", "?", "*"} if os.name == "nt" else frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The rules that a user chose for names.
+
+    ``destination`` is a file or a folder, or None for beside the source; ``template`` has placeholders such as ``{stem}``
+    and no extension; ``extension`` (with its dot) is None where the source's is kept. ``existing`` says what to do with a
+    name that is taken: take the next free one, replace, or leave the input alone.
+    """
+
+    scale: int
+    destination: Path | None = None
+    template: str | None = None
+    extension: str | None = None
+    existing: Existing = "rename"
+    model: str = ""
+    precision: str = ""
+
+    def __post_init__(self) -> None:
+        if self.template is not None:
+            check_template(self.template)
+
+    def name(self, source: Path, extension: str, *, template: str | None = None) -> str:
+        """The file name for ``source``'s output; ``extension`` ends it. Shortened at its end to what a folder can hold."""
+        chosen = self.template or template or DEFAULT_TEMPLATE
+        values = {"stem": source.stem, "scale": str(self.scale), "model": self.model, "precision": self.precision}
+        stem = chosen.format_map({**values, "extension": source.suffix.lstrip("."), "folder": source.parent.name})
+        if not stem.strip(". ") or _FORBIDDEN & set(stem):
+            raise OutputError(f"{source}: '{chosen}' gives '{stem}', which cannot be a file's name")
+        return fit(stem, extension)
+
+
+def check_template(template: str) -> None:
+    """Raise UsageError unless ``template`` is a file name with known placeholders and no extension of its own needed."""
+    try:
+        fields = [field for _, field, spec, conversion in string.Formatter().parse(template) if field is not None]
+        plain = template.format_map(dict.fromkeys(PLACEHOLDERS, "x"))
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError):
+        fields, plain = [field for field in _loose_fields(template) if field not in PLACEHOLDERS] or ["{"], "x"
+    for field in fields:
+        if field not in PLACEHOLDERS:
+            near = get_close_matches(field, PLACEHOLDERS, 1)
+            hint = f"; did you mean {{{near[0]}}}?" if near else ""
+            raise UsageError(f"--name {template}: unknown placeholder{hint} (known: {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)})")
+    if _FORBIDDEN & set(plain):
+        raise UsageError(f"--name {template}: a name cannot hold a path; give the folder with -o")
+
+
+def _loose_fields(template: str) -> list[str]:
+    """The words after opening braces of a template that cannot be parsed."""
+    return [part.split("}")[0] for part in template.split("{")[1:]]
+
+
+def fit(stem: str, ending: str) -> str:
+    """``stem`` + ``ending``, the stem shortened at a character's boundary until the name has at most 255 bytes."""
+    room = MAX_NAME_BYTES - len(os.fsencode(ending))
+    while len(os.fsencode(stem)) > room:
+        stem = stem[:-1]
+    return stem + ending
+
+
+def next_free(path: Path, taken: Callable[[Path], bool]) -> Path:
+    """``path``, or the first of ``NAME-1.ext``, ``NAME-2.ext``, … that is not taken."""
+    candidate, number = path, 0
+    while taken(candidate):
+        number += 1
+        candidate = path.with_name(fit_numbered(path, number))
+    return candidate
+
+
+def fit_numbered(path: Path, number: int) -> str:
+    """The name of ``path`` with ``-number`` before its extension."""
+    return fit(path.stem, f"-{number}{path.suffix}")
+
+
+def output_extension(source: Path, naming: Naming, writable: Collection[str], fallback: str) -> str:
+    """The extension to write: the chosen one, else the source's own where it can be written, else ``fallback``."""
+    if naming.extension is not None:
+        return naming.extension
+    return source.suffix if source.suffix.lower() in writable else fallback
