@@ -1,0 +1,43 @@
+"""What a training run is asked to do: data, validated where it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from engine.network import NetworkSpec
+from training.blocks import Form
+
+Loss = Literal["l1", "charbonnier", "l2"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """A whole recipe. Sizes are in low-resolution pixels; ``ema`` 0 turns averaging off; ``clip`` 0 turns clipping off."""
+
+    spec: NetworkSpec = field(default_factory=lambda: NetworkSpec(2, 5, 16))
+    expansion: int = 256
+    form: Form = "collapsed"
+    steps: int = 28_000
+    batch: int = 16
+    patch: int = 48
+    rate: float = 5e-4
+    warm_up: int = 200
+    ema: float = 0.999
+    loss: Loss = "l1"
+    amsgrad: bool = False
+    clip: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("expansion", "steps", "batch", "patch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0 < self.rate < 1:
+            raise ValueError(f"rate must lie between 0 and 1, not {self.rate}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be at least 0 and below 1, not {self.ema}")
+        if self.warm_up < 0 or self.clip < 0:
+            raise ValueError("warm_up and clip must not be negative")
+        if self.loss not in get_args(Loss):
+            raise ValueError(f"loss must be one of {get_args(Loss)}, not {self.loss!r}")
