@@ -6,7 +6,6 @@ import dataclasses
 import json
 import types
 import typing
-from functools import cache
 from typing import Any, ClassVar, Literal
 
 from engine import events
@@ -87,7 +86,6 @@ def _record(line: str) -> dict[str, Any]:
     return record
 
 
-@cache
 def _hints(kind: Any) -> dict[str, Any]:
     return {name: hint for name, hint in typing.get_type_hints(kind).items() if typing.get_origin(hint) is not ClassVar}
 
