@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+from engine.weights import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.network import NetworkSpec
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ADDERSESR_DATA", ROOT.parent / "shared" / "data"))
@@ -24,3 +32,21 @@ def data() -> Path:
 def rng() -> np.random.Generator:
     """A seeded generator, the same for every test."""
     return np.random.default_rng(20260101)
+
+
+@pytest.fixture(scope="session")
+def random_model() -> Callable[[NetworkSpec, int], Model]:
+    """``random_model(spec, seed)``: seeded random weights of a size that keeps activations lively and outputs inside (0, 1)."""
+
+    def make(spec: NetworkSpec, seed: int = 0) -> Model:
+        draw = np.random.default_rng(seed)
+        tensors = {}
+        for name, shape in spec.tensor_shapes().items():
+            kind = name.rsplit(".", 1)[1]
+            adder = kind == "weight" and name.startswith("body.") and spec.block == "adder"
+            spread = 0.1 if adder else np.sqrt(1 / np.prod(shape[1:])) if kind == "weight" else 0.05
+            tensors[name] = (draw.normal(0, spread, shape) + {"slope": 0.25, "multiplier": 0.05}.get(kind, 0)).astype(np.float32)
+        tensors["last.weight"] *= np.float32(0.3)
+        return Model("random", spec, tensors)
+
+    return make
