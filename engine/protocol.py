@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from engine import events
-
-Overwrite = Literal["number", "replace", "skip"]
+from engine.naming import Existing
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +64,19 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a result goes and how. ``file`` overrules ``folder`` and ``template``; None leaves a thing as the source has it."""
+    """Where a result goes and how (see `engine.naming` and `engine.jobs.Settings`); None leaves a thing as the source has it.
 
-    file: str | None = None
-    folder: str | None = None
+    ``destination`` is a file or folder, ``extension`` has its dot; at most one of ``scale`` and a size is given.
+    """
+
+    destination: str | None = None
     template: str | None = None
-    format: str | None = None
+    extension: str | None = None
     quality: int | None = None
+    existing: Existing = "rename"
     scale: int | None = None
     width: int | None = None
     height: int | None = None
-    overwrite: Overwrite = "number"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ REQUESTS = [
     protocol.Open(2, "/tmp/ü.png"),
     protocol.Preview(3, "a.png", protocol.Region(1, 2, 3, 4), NETWORK, "lanczos", 2, True),
     protocol.Show(4, "a.png", NETWORK),
-    protocol.Save(5, "a.png", NETWORK, protocol.Output(file="b.png", quality=90)),
-    protocol.Upscale(6, ("a", "b"), NETWORK, protocol.Output(overwrite="skip")),
+    protocol.Save(5, "a.png", NETWORK, protocol.Output(destination="b.png", quality=90)),
+    protocol.Upscale(6, ("a", "b"), NETWORK, protocol.Output(existing="skip")),
     protocol.Bench(7, NETWORK),
     protocol.Pause(8),
     protocol.Resume(9),
@@ -61,7 +61,7 @@ def test_a_whole_number_is_a_float_too():
         '{"request":"open","id":true,"path":"a"}',
         '{"request":"open","id":1,"path":"a","colour":2}',
         '{"request":"preview","id":1,"path":"a","network":{"model":"m"},"region":{"x":-1,"y":0,"width":1,"height":1}}',
-        '{"request":"save","id":1,"path":"a","network":{"model":"m"},"output":{"overwrite":"never"}}',
+        '{"request":"save","id":1,"path":"a","network":{"model":"m"},"output":{"existing":"never"}}',
     ],
 )
 def test_what_is_no_request_is_refused(line):

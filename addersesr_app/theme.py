@@ -1,0 +1,157 @@
+"""How the application looks: two sets of colours, one spacing, one style sheet, and icons drawn in the colour of the text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+
+import resources
+from addersesr_app.style import style_sheet
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
+Choice = Literal["light", "dark", "auto"]
+ICONS = Path(resources.__file__).parent / "icons"
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """Every colour that the application uses, as ``#rrggbb``. Text on its ground has a contrast of at least 4.5."""
+
+    ground: str
+    surface: str
+    raised: str
+    line: str
+    text: str
+    muted: str
+    accent: str
+    on_accent: str
+    accent_hover: str
+    accent_soft: str
+    danger: str
+    canvas: str
+
+
+DARK = Colours(
+    ground="#14171c",
+    surface="#1b1f26",
+    raised="#262b34",
+    line="#2d333d",
+    text="#e8ebf0",
+    muted="#98a1af",
+    accent="#46c08f",
+    on_accent="#07150f",
+    accent_hover="#5bd3a2",
+    accent_soft="#1d3a31",
+    danger="#f0796f",
+    canvas="#0e1014",
+)
+LIGHT = Colours(
+    ground="#f3f4f6",
+    surface="#ffffff",
+    raised="#eceef2",
+    line="#dfe2e8",
+    text="#1a1f27",
+    muted="#5c6675",
+    accent="#0f7a55",
+    on_accent="#ffffff",
+    accent_hover="#0b6848",
+    accent_soft="#dcf1e8",
+    danger="#b8332a",
+    canvas="#e4e7ec",
+)
+
+
+class Theme(QObject):
+    """The look in use. ``changed`` tells everything that paints by hand to paint again."""
+
+    changed = Signal()
+
+    def __init__(self, app: QApplication, choice: Choice = "auto") -> None:
+        super().__init__(app)
+        self._app = app
+        self._choice: Choice = choice
+        self._pixmaps: dict[tuple[str, str, int, float], QPixmap] = {}
+        self.colours = DARK
+        app.setStyle("Fusion")
+        app.styleHints().colorSchemeChanged.connect(self._apply)
+        self._apply()
+
+    @property
+    def is_dark(self) -> bool:
+        """Whether the dark colours are in use."""
+        return self.colours is DARK
+
+    def choose(self, choice: Choice) -> None:
+        """Use light or dark, or what the desktop says."""
+        self._choice = choice
+        self._apply()
+
+    def colour(self, name: str) -> QColor:
+        """One of `Colours` by its name."""
+        return QColor(getattr(self.colours, name))
+
+    def icon(self, name: str, colour: str = "text") -> QIcon:
+        """An icon of resources/icons in a colour of `Colours`, dimmed where disabled."""
+        icon = QIcon()
+        for size in (16, 18, 20, 24, 32):
+            icon.addPixmap(self.pixmap(name, colour, size, 2.0), QIcon.Mode.Normal)
+            icon.addPixmap(self.pixmap(name, "line", size, 2.0), QIcon.Mode.Disabled)
+        return icon
+
+    def pixmap(self, name: str, colour: str, size: int, ratio: float) -> QPixmap:
+        """An icon as ``size`` logical pixels for a screen of this pixel ratio."""
+        key = (name, getattr(self.colours, colour), size, ratio)
+        if key not in self._pixmaps:
+            self._pixmaps[key] = _render(ICONS / f"{name}.svg", key[1], size, ratio)
+        return self._pixmaps[key]
+
+    def _apply(self) -> None:
+        scheme = self._app.styleHints().colorScheme()
+        dark = scheme == Qt.ColorScheme.Dark if self._choice == "auto" else self._choice == "dark"
+        self.colours = DARK if dark else LIGHT
+        self._app.setPalette(_palette(self.colours))
+        values = {field.name: str(getattr(self.colours, field.name)) for field in fields(self.colours)}
+        self._app.setStyleSheet(style_sheet(values, (ICONS / f"chevron-{'dark' if dark else 'light'}.svg").as_posix()))
+        self.changed.emit()
+
+
+def _render(file: Path, colour: str, size: int, ratio: float) -> QPixmap:
+    pixmap = QPixmap(QSize(size, size) * ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    pixmap.setDevicePixelRatio(ratio)
+    painter = QPainter(pixmap)
+    drawing = file.read_text(encoding="utf-8").replace("currentColor", colour)
+    QSvgRenderer(QByteArray(drawing.encode())).render(painter, QRectF(0, 0, size, size))
+    painter.end()
+    return pixmap
+
+
+def _palette(colours: Colours) -> QPalette:
+    palette = QPalette()
+    roles = {
+        QPalette.ColorRole.Window: colours.ground,
+        QPalette.ColorRole.WindowText: colours.text,
+        QPalette.ColorRole.Base: colours.surface,
+        QPalette.ColorRole.AlternateBase: colours.raised,
+        QPalette.ColorRole.Text: colours.text,
+        QPalette.ColorRole.Button: colours.raised,
+        QPalette.ColorRole.ButtonText: colours.text,
+        QPalette.ColorRole.PlaceholderText: colours.muted,
+        QPalette.ColorRole.ToolTipBase: colours.raised,
+        QPalette.ColorRole.ToolTipText: colours.text,
+        QPalette.ColorRole.Highlight: colours.accent,
+        QPalette.ColorRole.HighlightedText: colours.on_accent,
+        QPalette.ColorRole.Link: colours.accent,
+    }
+    for role, colour in roles.items():
+        palette.setColor(role, QColor(colour))
+    for role in (QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText, QPalette.ColorRole.WindowText):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(colours.muted))
+    return palette
