@@ -52,7 +52,7 @@ class CollapsibleLinear(nn.Module):
             y_nchw: Tensor = self.project(self.expand(x_nchw))
             return y_nchw + x_nchw if self.identity else y_nchw
         kernel, bias = self.collapse()
-        return functional.conv2d(x_nchw, kernel, bias, padding=kernel.shape[-1] // 2)
+        return functional.conv2d(channels_last(x_nchw), channels_last(kernel), bias, padding=kernel.shape[-1] // 2)
 
     @torch.no_grad()
     def re_expand(self, kernel_oihw: Tensor, bias: Tensor) -> None:
@@ -77,6 +77,11 @@ def identity_kernel(like_oihw: Tensor) -> Tensor:
     channels = torch.arange(like_oihw.shape[0], device=like_oihw.device)
     kernel[channels, channels, centre, centre] = 1
     return kernel
+
+
+def channels_last(x_nchw: Tensor) -> Tensor:
+    """The same tensor laid out NHWC in memory: with few channels, convolutions on a CPU train nearly twice as fast so."""
+    return x_nchw.contiguous(memory_format=torch.channels_last)
 
 
 def _bias(convolution: nn.Conv2d) -> Tensor:
