@@ -1,4 +1,4 @@
-"""What a back end is. Each module here implements it once; `auto.py` chooses."""
+"""What a back end is. Each module here implements it once; `choose.py` picks one."""
 
 from __future__ import annotations
 

@@ -1,0 +1,125 @@
+"""Which back end runs a model: the fastest that is installed and can, or the one that was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, get_args
+
+from engine.errors import BackendError
+from engine.network import Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.backends import Backend
+    from engine.weights import Model
+
+INT8_COST_DB = 0.1
+"""int8 is taken unasked only where its card says that it costs no more than this on any test set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A back end that may be installed: where its class is, and what it needs."""
+
+    name: str
+    module: str
+    attribute: str
+    package: str
+    remedy: str
+
+    def load(self) -> Callable[..., Backend]:
+        """The back end's class, made with (model, precision, threads=, device=). Raises BackendError where it cannot be imported."""
+        try:
+            loaded: Callable[..., Backend] = getattr(import_module(self.module), self.attribute)
+        except ImportError as error:
+            raise BackendError(f"the {self.name} back end is not available: {error}; {self.remedy}") from error
+        return loaded
+
+
+KINDS = (
+    Kind("native", "engine.backends.native", "NativeBackend", "halide", "it needs the halide package, which not every system has"),
+    Kind("onnx", "engine.backends.onnx", "OnnxBackend", "onnxruntime", "install it with: pip install onnxruntime onnx"),
+    Kind("torch", "engine.backends.torch", "TorchBackend", "torch", "install it with: pip install '.[train]'"),
+)
+"""In the order in which ``auto`` tries them."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """One back end on this machine. ``version`` is its package's, ``problem`` says why it cannot be used (None: it can)."""
+
+    name: str
+    version: str | None
+    devices: tuple[str, ...]
+    problem: str | None
+
+
+def found() -> tuple[BackendInfo, ...]:
+    """Every back end, usable or not, in the order in which ``auto`` tries them. Imports what it finds."""
+    return tuple(_info(kind) for kind in KINDS)
+
+
+def create(
+    model: Model,
+    backend: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    int8_is_faster: Callable[[Model, str], bool] | None = None,
+) -> Backend:
+    """Make ``model`` ready to run.
+
+    ``backend`` is ``auto``, ``native``, ``onnx`` or ``torch``; ``device`` ``auto``, ``cpu``, ``cuda:0``, …. ``precision``
+    ``auto`` is fp32, but int8 where the model's card allows it (`int8_allowed`) and ``int8_is_faster``, which knows this
+    machine's calibration, says so of the model on the back end of that name. Raises BackendError with every reason why nothing fits.
+    """
+    _check(model, backend, precision)
+    reasons = []
+    for kind in KINDS:
+        if backend not in ("auto", kind.name):
+            continue
+        try:
+            return kind.load()(model, _precision(model, precision, kind.name, int8_is_faster), threads=threads, device=device)
+        except BackendError as error:
+            reasons.append(str(error))
+    raise BackendError("; ".join(reasons))
+
+
+def int8_allowed(model: Model) -> bool:
+    """Whether the model has an int8 form whose card says that it costs at most `INT8_COST_DB`."""
+    card = model.about.get("int8")
+    cost_db = card.get("cost_db") if isinstance(card, dict) else None
+    return "int8" in model.precisions and isinstance(cost_db, int | float) and cost_db <= INT8_COST_DB
+
+
+def _check(model: Model, backend: str, precision: str) -> None:
+    """Raises BackendError for names that do not exist or a precision that the model does not have."""
+    names = ("auto", *(kind.name for kind in KINDS))
+    if backend not in names:
+        raise BackendError(f"there is no back end {backend!r}; choose one of {', '.join(names)}")
+    if precision not in ("auto", *get_args(Precision)):
+        raise BackendError(f"there is no precision {precision!r}; choose auto, {' or '.join(get_args(Precision))}")
+    if precision not in ("auto", *model.precisions):
+        raise BackendError(f"{model.id} has no {precision} form; use --precision {' or '.join(model.precisions)}")
+
+
+def _precision(model: Model, wanted: str, backend: str, int8_is_faster: Callable[[Model, str], bool] | None) -> Precision:
+    if wanted == "auto" and int8_is_faster is not None and int8_allowed(model):
+        return "int8" if int8_is_faster(model, backend) else "fp32"
+    return "int8" if wanted == "int8" else "fp32"
+
+
+def _info(kind: Kind) -> BackendInfo:
+    try:
+        installed: str | None = version(kind.package)
+    except PackageNotFoundError:
+        installed = None
+    try:
+        kind.load()
+        devices = getattr(import_module(kind.module), "devices", lambda: ("cpu",))()
+    except BackendError as error:
+        return BackendInfo(kind.name, installed, (), str(error))
+    return BackendInfo(kind.name, installed, devices, None)
