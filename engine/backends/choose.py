@@ -47,6 +47,10 @@ KINDS = (
 """In the order in which ``auto`` tries them."""
 
 
+PLAINEST = "onnx"
+"""The back end to go on with, on the CPU, where another one fails."""
+
+
 @dataclass(frozen=True, slots=True)
 class BackendInfo:
     """One back end on this machine. ``version`` is its package's, ``problem`` says why it cannot be used (None: it can)."""

@@ -91,7 +91,8 @@ class TorchBackend:
             sums = lib.stack([(taps - row).abs_().sum(0) for row in weight])
             total[0, :, top : top + lines] = sums.reshape(layer.outputs, -1, width)
         multiplier, bias = (self._tensors[f"{layer.name}.{part}"].reshape(1, -1, 1, 1) for part in ("multiplier", "bias"))
-        return x - multiplier * total + bias
+        out: torch.Tensor = x - multiplier * total + bias
+        return out
 
     def _activation(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
         functional = _torch().nn.functional
