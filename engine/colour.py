@@ -46,6 +46,9 @@ class Span:
         return cls(0.0, float(np.iinfo(kind).max) if kind.kind == "u" else 1.0)
 
 
+UNIT = Span(0.0, 1.0)
+
+
 def rgb_to_y(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Luma of 8-bit RGB: (H, W, 3) uint8 to (H, W) float32, Y / 255, unrounded."""
     return split(rgb)[0]
@@ -112,13 +115,19 @@ def bleed(unit: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.f
     return mixed.reshape(unit.shape)
 
 
-def limit_alpha(upscaled: NDArray[np.float32], alpha: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
-    """Keep an upscaled alpha between the least and greatest source alpha near by.
-
-    What was opaque stays opaque and what was transparent stays so, without ringing. (scale*H, scale*W) and (H, W), in [0, 1].
-    """
+def limits(alpha: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The least and the greatest alpha within `ALPHA_REACH` of each pixel, both (H, W)."""
     window = np.ones((2 * ALPHA_REACH + 1,) * 2, np.uint8)
-    least, greatest = cv2.erode(alpha, window), cv2.dilate(alpha, window)
+    return cast("NDArray[np.float32]", cv2.erode(alpha, window)), cast("NDArray[np.float32]", cv2.dilate(alpha, window))
+
+
+def limit_alpha(
+    upscaled: NDArray[np.float32], least: NDArray[np.float32], greatest: NDArray[np.float32], scale: int
+) -> NDArray[np.float32]:
+    """Keep an upscaled alpha, (scale*H, scale*W), between the `limits` of its source.
+
+    What was opaque stays opaque and what was transparent stays so, without ringing.
+    """
     return np.clip(upscaled, _repeated(least, scale), _repeated(greatest, scale))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.colour import Span, alpha_to_luma, bleed, from_unit, join, limit_alpha, luma_to_alpha, rgb_to_y, split, to_unit
+from engine.colour import Span, alpha_to_luma, bleed, from_unit, join, limit_alpha, limits, luma_to_alpha, rgb_to_y, split, to_unit
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_an_upscaled_alpha_does_not_leave_its_sources_range(rng: np.random.Gener
     alpha = np.zeros((20, 20), np.float32)
     alpha[:, 10:] = 1
     noisy = alpha.repeat(2, 0).repeat(2, 1) + rng.normal(0, 0.1, (40, 40)).astype(np.float32)
-    out = limit_alpha(noisy, alpha, 2)
+    out = limit_alpha(noisy, *limits(alpha), 2)
     assert (out[:, :16] == 0).all()
     assert (out[:, 24:] == 1).all()
     assert 0 < out[:, 18:22].mean() < 1

@@ -1,0 +1,113 @@
+"""Pictures by the strip: rows are asked for from the top down, so that no picture needs to be in memory whole."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from engine.colour import Span, from_unit, to_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from engine.picture import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Size and sample type of a picture: what can be known before its pixels."""
+
+    height: int
+    width: int
+    grey: bool
+    alpha: bool
+    dtype: np.dtype[Any]
+    span: Span
+
+    @classmethod
+    def of(cls, picture: Picture) -> Layout:
+        """Return a picture's layout."""
+        alpha = picture.alpha is not None
+        return cls(picture.height, picture.width, picture.grey, alpha, picture.pixels.dtype, picture.span)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the colour samples: (H, W) or (H, W, 3)."""
+        return (self.height, self.width) if self.grey else (self.height, self.width, 3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strip:
+    """Some rows: ``pixels`` (rows, W[, 3]) and ``alpha`` (rows, W) or None. Not premultiplied."""
+
+    pixels: NDArray[Any]
+    alpha: NDArray[Any] | None
+
+    def rows(self, start: int, stop: int) -> Strip:
+        """Rows ``start`` up to ``stop`` of the strip, without copying."""
+        return Strip(self.pixels[start:stop], None if self.alpha is None else self.alpha[start:stop])
+
+    def unit(self, span: Span) -> Strip:
+        """The strip in float32, black 0 and white 1."""
+        return Strip(to_unit(self.pixels, span), None if self.alpha is None else to_unit(self.alpha))
+
+    def stored(self, layout: Layout) -> Strip:
+        """The inverse of `unit`, for ``layout``'s samples."""
+        alpha = None if self.alpha is None else from_unit(self.alpha.copy(), layout.dtype)
+        return Strip(from_unit(self.pixels.copy(), layout.dtype, layout.span), alpha)
+
+
+class Source(Protocol):
+    """Something that gives a picture's rows. ``start`` never decreases from one call to the next."""
+
+    layout: Layout
+
+    def rows(self, start: int, stop: int) -> Strip:
+        """Rows ``start`` up to ``stop``, which exist. Raises PictureError where they cannot be read."""
+
+
+class PictureRows:
+    """The rows of a picture in memory."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.layout = Layout.of(picture)
+        self._whole = Strip(picture.pixels, picture.alpha)
+
+    def rows(self, start: int, stop: int) -> Strip:
+        """As `Source.rows`."""
+        return self._whole.rows(start, stop)
+
+
+class Window:
+    """Rows out of strips that come one after the other; keeps those from the last ``start`` on."""
+
+    def __init__(self, layout: Layout, strips: Iterator[Strip]) -> None:
+        self.layout = layout
+        self._strips = strips
+        self._held: deque[tuple[int, Strip]] = deque()
+        self._end = 0
+
+    def rows(self, start: int, stop: int) -> Strip:
+        """As `Source.rows`."""
+        while self._held and self._held[0][0] + len(self._held[0][1].pixels) <= start:
+            self._held.popleft()
+        while self._end < stop:
+            strip = next(self._strips)
+            if self._end + len(strip.pixels) > start:
+                self._held.append((self._end, strip))
+            self._end += len(strip.pixels)
+        parts = [strip.rows(max(start - first, 0), stop - first) for first, strip in self._held if first < stop]
+        return joined(parts)
+
+
+def joined(strips: list[Strip]) -> Strip:
+    """Strips below one another as one."""
+    if len(strips) == 1:
+        return strips[0]
+    alphas = [strip.alpha for strip in strips if strip.alpha is not None]
+    return Strip(np.concatenate([strip.pixels for strip in strips]), np.concatenate(alphas) if alphas else None)
