@@ -149,10 +149,10 @@ class _Resampled:
             return Strip(np.clip(self._resampler.rows(strip.pixels, first, start, stop), 0, 1), None)
         colours = strip.pixels.reshape(*strip.alpha.shape, -1)
         together = np.concatenate([colours * strip.alpha[..., None], strip.alpha[..., None]], axis=2)
-        resampled = np.clip(self._resampler.rows(together, first, start, stop), 0, 1)
-        alpha = resampled[..., -1]
+        resampled = self._resampler.rows(together, first, start, stop)
+        alpha = resampled[..., -1]  # not clipped yet: it overshoots where the weighted colour does, and their ratio does not
         straight = np.clip(resampled[..., :-1] / np.maximum(alpha, np.float32(1e-6))[..., None], 0, 1)
-        return Strip(straight.reshape(*alpha.shape, *strip.pixels.shape[2:]), alpha)
+        return Strip(straight.reshape(*alpha.shape, *strip.pixels.shape[2:]), np.clip(alpha, 0, 1))
 
 
 class _Step:
