@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, slots=True)
 class Ticket:
-    """One request's fate. Changed only by `Lane`'s methods."""
+    """One request's fate. Changed only by `Lane`'s methods. ``kind`` groups what can replace one another."""
 
     id: int
+    kind: type | None = None
     cancelled: bool = False
     paused: bool = False
 
@@ -53,11 +54,11 @@ class Lane:
             ticket.cancelled = True
             self._changed.notify_all()
 
-    def cancel_all(self) -> None:
-        """Ask for the end of everything in this lane."""
+    def cancel_all(self, kind: type | None = None) -> None:
+        """Ask for the end of everything in this lane, or of everything of one kind."""
         with self._changed:
             for ticket in self._tickets():
-                ticket.cancelled = True
+                ticket.cancelled = ticket.cancelled or kind in (None, ticket.kind)
             self._changed.notify_all()
 
     def set_paused(self, ticket: Ticket, paused: bool) -> None:

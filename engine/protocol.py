@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from engine import events
-from engine.naming import Existing
+from engine.naming import Existing  # noqa: TC001 (read at run time by `engine.wire`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,13 @@ class Hello(Request):
 
 
 @dataclass(frozen=True, slots=True)
+class Survey(Request):
+    """Asks which back ends there are; answered by `Surveyed`, after seconds where torch is installed."""
+
+    name = "survey"
+
+
+@dataclass(frozen=True, slots=True)
 class Open(Request):
     """Read a picture for the screen; answered by `Opened`."""
 
@@ -112,6 +119,7 @@ class Preview(Request):
 
     ``left`` is what to compare with: ``nearest``, ``bicubic``, ``lanczos`` or another model's id or file. Both sides are
     made ``reduce`` times smaller than the full result. A reduced preview is made from a reduced input unless ``exact``.
+    ``heat`` asks for a picture of their difference as well.
     """
 
     name = "preview"
@@ -121,6 +129,11 @@ class Preview(Request):
     left: str = "bicubic"
     reduce: int = 1
     exact: bool = False
+    heat: bool = False
+
+    def __post_init__(self) -> None:
+        if self.reduce < 1:
+            raise ValueError(f"reduce is at least 1, not {self.reduce}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +209,6 @@ class ModelCard:
     """What the window needs to know of a model. ``psnr`` is a tuple of (data set, dB); ``precisions`` what it can run at."""
 
     id: str
-    file: str
     scale: int
     m: int
     f: int
@@ -211,35 +223,45 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class BackendCard:
-    """A back end, whether this computer has it, and in words what was found."""
+    """A back end on this machine; ``problem`` says why it cannot be used, empty where it can."""
 
     name: str
-    available: bool
-    detail: str
+    usable: bool
+    version: str
+    devices: tuple[str, ...]
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ready(events.Event):
-    """The server is up: its version and process, and what it can do."""
+    """The server is up: its process, and the models there are."""
 
     name = "ready"
     id: int
-    version: str
     pid: int
     models: tuple[ModelCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed(events.Event):
+    """The back ends that were looked for, in the order in which ``auto`` tries them."""
+
+    name = "surveyed"
+    id: int
     backends: tuple[BackendCard, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Opened(events.Event):
-    """A picture was read. ``depth`` is bits a sample; ``kind`` the file's format in a word."""
+    """A picture was read. ``bits`` a sample in memory; ``format`` the file's in a word."""
 
     name = "opened"
     id: int
     path: str
     width: int
     height: int
-    depth: int
+    bits: int
+    format: str
     pixels: Pixels
 
 
@@ -251,13 +273,14 @@ class Previewed(events.Event):
     id: int
     path: str
     region: Region
-    model: str
+    network: Network
     left_by: str
     reduce: int
     exact: bool
     seconds: float
     left: Pixels
     right: Pixels
+    heat: Pixels | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +290,7 @@ class Shown(events.Event):
     name = "shown"
     id: int
     path: str
-    model: str
+    network: Network
     backend: str
     precision: str
     seconds: float
@@ -292,7 +315,7 @@ class Benched(events.Event):
 
     name = "benched"
     id: int
-    model: str
+    network: Network
     backend: str
     precision: str
     width: int

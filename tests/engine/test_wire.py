@@ -10,6 +10,7 @@ PIXELS = protocol.Pixels("block", False, (protocol.Level(4, 3, 0), protocol.Leve
 
 REQUESTS = [
     protocol.Hello(1),
+    protocol.Survey(12),
     protocol.Open(2, "/tmp/ü.png"),
     protocol.Preview(3, "a.png", protocol.Region(1, 2, 3, 4), NETWORK, "lanczos", 2, True),
     protocol.Show(4, "a.png", NETWORK),
@@ -22,8 +23,9 @@ REQUESTS = [
     protocol.Release(11, "block"),
 ]
 EVENTS = [
-    protocol.Opened(1, "a.png", 4, 3, 8, PIXELS),
-    protocol.Previewed(1, "a.png", protocol.Region(0, 0, 2, 2), "m", "bicubic", 1, True, 0.5, PIXELS, PIXELS),
+    protocol.Opened(1, "a.png", 4, 3, 8, "png", PIXELS),
+    protocol.Previewed(1, "a.png", protocol.Region(0, 0, 2, 2), NETWORK, "bicubic", 1, True, 0.5, PIXELS, PIXELS, None),
+    protocol.Surveyed(1, (protocol.BackendCard("onnx", True, "1.2", ("cpu",), ""),)),
     protocol.Paused(1),
     protocol.CancelledRequest(1),
     protocol.Told(3, events.Progress("a.png", 1, None, "tile")),
@@ -45,8 +47,8 @@ def test_every_event_survives_the_line(event):
 
 
 def test_a_whole_number_is_a_float_too():
-    line = json.dumps(protocol.Benched(1, "m", "onnx", "fp32", 8, 8, 2.0).to_dict()).replace("2.0", "2")
-    assert parse_event(line) == protocol.Benched(1, "m", "onnx", "fp32", 8, 8, 2.0)
+    line = json.dumps(protocol.Benched(1, NETWORK, "onnx", "fp32", 8, 8, 2.0).to_dict()).replace("2.0", "2")
+    assert parse_event(line) == protocol.Benched(1, NETWORK, "onnx", "fp32", 8, 8, 2.0)
 
 
 @pytest.mark.parametrize(

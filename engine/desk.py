@@ -1,0 +1,234 @@
+"""What a server does with each request: pictures opened, networks made ready, results shown and stored."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine import images, jobs, preview
+from engine.backends import choose
+from engine.errors import PictureError
+from engine.events import Event, Progress
+from engine.gallery import Gallery, Wall
+from engine.planning import plan
+from engine.protocol import (
+    BackendCard,
+    Bench,
+    Benched,
+    Hello,
+    ModelCard,
+    Network,
+    Open,
+    Opened,
+    Output,
+    Preview,
+    Previewed,
+    Ready,
+    Region,
+    Save,
+    Saved,
+    Show,
+    Shown,
+    Survey,
+    Surveyed,
+    Upscale,
+)
+from engine.selection import Target, select
+from engine.upscaler import Upscaler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.catalogue import Catalogue
+    from engine.picture import Picture
+    from engine.weights import Model
+
+    Tell = Callable[[Event], None]
+    Asked = Callable[[], bool]
+
+SCREEN_TILE = 384
+"""The largest tile of what a person waits for, in input pixels: a tile is how long a cancel takes."""
+BENCH_RUNS = 3
+
+
+class Desk:
+    """Answers requests, each in the thread that it is called from. Back ends are kept per thread, since they are not shared."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._gallery = Gallery()
+        self._wall = Wall()
+        self._own = threading.local()
+
+    def hello(self, request: Hello) -> Ready:
+        """Say which models there are."""
+        return Ready(request.id, os.getpid(), tuple(map(model_card, self._catalogue.models())))
+
+    def survey(self, request: Survey) -> Surveyed:
+        """Say which back ends there are; looking takes seconds where torch is installed."""
+        return Surveyed(request.id, tuple(map(_backend_card, choose.found())))
+
+    def open(self, request: Open) -> Opened:
+        """Read a picture and show it. Raises PictureError."""
+        picture = self._gallery.picture(request.path)
+        pixels = self._wall.hang(picture)
+        return Opened(request.id, request.path, picture.width, picture.height, picture.bits, picture.format, pixels)
+
+    def preview(self, request: Preview, cancelled: Asked) -> Previewed:
+        """Upscale a region, as it will be in the whole result or, reduced, nearly so."""
+        picture, network = self._gallery.picture(request.path), request.network
+        whole = self._gallery.result(request.path, network)
+        exact = request.exact or request.reduce == 1 or whole is not None
+        start = time.perf_counter()
+        if exact:
+            scale = self._upscaler(network).backend.spec.scale
+            right = self._right(request, picture, whole, cancelled)
+            left = self._left(request, picture, request.region, scale, cancelled)
+            left, right = preview.reduced(left, request.reduce), preview.reduced(right, request.reduce)
+        else:
+            left, right = self._reduced_sides(request, picture, cancelled)
+        seconds = time.perf_counter() - start
+        shown = [self._wall.hang(side, whole_only=True) for side in (left, right)]
+        warm = self._wall.hang(preview.heat(left, right), whole_only=True) if request.heat else None
+        return Previewed(
+            request.id, request.path, request.region, network, request.left, request.reduce, exact, seconds, shown[0], shown[1], warm
+        )
+
+    def show(self, request: Show, tell: Tell, cancelled: Asked) -> Shown:
+        """Upscale a whole picture in memory."""
+        upscaler = self._upscaler(request.network)
+        start = time.perf_counter()
+        result = self._result(request, tell, cancelled)
+        seconds = time.perf_counter() - start
+        pixels, backend = self._wall.hang(result), upscaler.backend
+        return Shown(
+            request.id, request.path, request.network, backend.name, backend.precision, seconds, result.width, result.height, pixels
+        )
+
+    def save(self, request: Save, tell: Tell, cancelled: Asked) -> Saved:
+        """Store the result of `show`, under the name that the rules give. Raises OutputError, PictureError."""
+        result = self._result(request, tell, cancelled)
+        naming = jobs.naming(settings(request.network, request.output), select(self._catalogue, request.network.model, Target()))
+        planned = plan((Path(request.path),), naming)
+        if not planned.tasks:
+            raise PictureError("; ".join(str(notice.to_dict().get("message") or notice.to_dict()) for notice in planned.notices))
+        target = planned.tasks[0].output
+        images.write(result, target, quality=request.output.quality, overwrite=request.output.existing == "overwrite")
+        return Saved(request.id, request.path, str(target))
+
+    def upscale(self, request: Upscale, tell: Tell, cancelled: Asked) -> None:
+        """Do a job; its own events, the last a summary, are the answer."""
+        job = jobs.Job(tuple(map(Path, request.inputs)), settings(request.network, request.output))
+        jobs.perform(job, jobs.Tools(self._catalogue), tell, cancelled)
+
+    def bench(self, request: Bench) -> Benched:
+        """Time a network on noise: the median of a few runs after one to warm up."""
+        backend = self._upscaler(request.network).backend
+        y_hw = np.random.default_rng(0).random((request.height, request.width), np.float32)
+        seconds = []
+        for _ in range(1 + BENCH_RUNS):
+            start = time.perf_counter()
+            backend.run(y_hw)
+            seconds.append(time.perf_counter() - start)
+        median = statistics.median(seconds[1:])
+        return Benched(request.id, request.network, backend.name, backend.precision, request.width, request.height, median)
+
+    def release(self, memory: str) -> None:
+        """Let go of shared memory that the window has mapped."""
+        self._wall.take_down(memory)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._wall.clear()
+
+    def _result(self, request: Show | Save, tell: Tell, cancelled: Asked) -> Picture:
+        """The whole result, made where it is not at hand."""
+        kept = self._gallery.result(request.path, request.network)
+        if kept is not None:
+            return kept
+        picture = self._gallery.picture(request.path)
+
+        def progress(done: int, total: int) -> None:
+            tell(Progress(request.path, done, total, "tile"))
+
+        result = self._upscaler(request.network).upscale(picture, on_progress=progress, cancelled=cancelled)
+        self._gallery.keep_result(request.path, request.network, result)
+        return result
+
+    def _right(self, request: Preview, picture: Picture, whole: Picture | None, cancelled: Asked) -> Picture:
+        upscaler = self._upscaler(request.network)
+        if whole is not None:
+            return preview.crop(whole, request.region, upscaler.backend.spec.scale)
+        return preview.upscale_region(upscaler, picture, request.region, cancelled)
+
+    def _left(self, request: Preview, picture: Picture, region: Region, scale: int, cancelled: Asked) -> Picture:
+        """The other side: an interpolation or another network, at the right side's size."""
+        if request.left in preview.METHODS:
+            return preview.enlarge_region(picture, region, scale, request.left)
+        upscaler = self._upscaler(Network(request.left, request.network.backend, request.network.device, threads=request.network.threads))
+        other = preview.upscale_region(upscaler, picture, region, cancelled)
+        return preview.resized(other, region.width * scale, region.height * scale)
+
+    def _reduced_sides(self, request: Preview, picture: Picture, cancelled: Asked) -> tuple[Picture, Picture]:
+        """Both sides from a smaller input: quick at any size, and marked as not exact."""
+        upscaler = self._upscaler(request.network)
+        small = preview.reduced(preview.crop(picture, request.region, 1), request.reduce)
+        whole = Region(0, 0, small.width, small.height)
+        right = upscaler.upscale(small, cancelled=cancelled)
+        return self._left(request, small, whole, upscaler.backend.spec.scale, cancelled), right
+
+    def _upscaler(self, network: Network) -> Upscaler:
+        """The network made ready for this thread. Raises ModelError, BackendError."""
+        kept: dict[Network, tuple[Model, Upscaler]] = self._own.__dict__.setdefault("kept", {})
+        model = self._catalogue.find(network.model)
+        if network not in kept or kept[network][0] is not model:
+            backend = choose.create(model, network.backend, network.device, network.precision, network.threads)
+            kept[network] = (model, Upscaler(backend, tile=SCREEN_TILE))
+        return kept[network][1]
+
+
+def settings(network: Network, output: Output) -> jobs.Settings:
+    """A job's settings from a request's. Raises UsageError for what no job can do."""
+    return jobs.Settings(
+        model=network.model,
+        target=Target(output.scale, output.width, output.height),
+        backend=network.backend,
+        device=network.device,
+        precision=network.precision,
+        threads=network.threads,
+        destination=Path(output.destination) if output.destination else None,
+        template=output.template,
+        extension=output.extension,
+        quality=output.quality,
+        existing=output.existing,
+    )
+
+
+def model_card(model: Model) -> ModelCard:
+    """What the window is told of a model."""
+    spec, about = model.spec, model.about
+    psnr = about.get("psnr") or {}
+    figures = tuple((str(name), float(value)) for name, value in psnr.items()) if isinstance(psnr, dict) else ()
+    return ModelCard(
+        model.id,
+        spec.scale,
+        spec.m,
+        spec.f,
+        spec.block,
+        spec.activation,
+        model.precisions,
+        spec.parameters,
+        figures,
+        str(about.get("licence", "")),
+        str(about.get("summary", "")),
+    )
+
+
+def _backend_card(info: choose.BackendInfo) -> BackendCard:
+    return BackendCard(info.name, info.problem is None, info.version or "", info.devices, info.problem or "")

@@ -1,0 +1,98 @@
+"""Pictures that the window has open: read once, kept while they are looked at, read again when their files change."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import display, images
+from engine.errors import PictureError
+
+if TYPE_CHECKING:
+    from multiprocessing.shared_memory import SharedMemory
+
+    from engine.picture import Picture
+    from engine.protocol import Network, Pixels
+
+KEPT_PICTURES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A file as it was at one time; another file by the same name has another stamp."""
+
+    path: str
+    modified_ns: int
+    size: int
+
+
+class Gallery:
+    """Sources by their path, and the latest whole result. For use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pictures: OrderedDict[Stamp, Picture] = OrderedDict()
+        self._result: tuple[Stamp, Network, Picture] | None = None
+
+    def picture(self, path: str) -> Picture:
+        """The picture at ``path`` as it is now. Raises PictureError."""
+        stamp = stamp_of(path)
+        with self._lock:
+            if stamp not in self._pictures:
+                self._pictures[stamp] = images.read(Path(path))
+            self._pictures.move_to_end(stamp)
+            while len(self._pictures) > KEPT_PICTURES:
+                self._pictures.popitem(last=False)
+            return self._pictures[stamp]
+
+    def keep_result(self, path: str, network: Network, picture: Picture) -> None:
+        """Remember what ``network`` made of the picture at ``path``, in place of what was remembered before."""
+        stamp = stamp_of(path)
+        with self._lock:
+            self._result = (stamp, network, picture)
+
+    def result(self, path: str, network: Network) -> Picture | None:
+        """What was remembered, if it is of this file as it is now and this network."""
+        stamp = stamp_of(path)
+        with self._lock:
+            return self._result[2] if self._result and self._result[:2] == (stamp, network) else None
+
+
+class Wall:
+    """Shared memory that the window has not mapped yet. For use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks: dict[str, SharedMemory] = {}
+
+    def hang(self, picture: Picture, *, whole_only: bool = False) -> Pixels:
+        """Put a picture where the window can see it, until `take_down`. Raises OutputError where there is no room."""
+        memory, pixels = display.share(picture, whole_only=whole_only)
+        with self._lock:
+            self._blocks[memory.name] = memory
+        return pixels
+
+    def take_down(self, name: str) -> None:
+        """Let go of one block; the window keeps what it has mapped. Unknown names are left alone."""
+        with self._lock:
+            memory = self._blocks.pop(name, None)
+        if memory is not None:
+            memory.close()
+            memory.unlink()
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        for name in tuple(self._blocks):
+            self.take_down(name)
+
+
+def stamp_of(path: str) -> Stamp:
+    """What tells a file from another by the same name. Raises PictureError where there is none."""
+    try:
+        status = Path(path).stat()
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read ({error.strerror})") from error
+    return Stamp(path, status.st_mtime_ns, status.st_size)

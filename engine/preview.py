@@ -1,0 +1,116 @@
+"""The visible part of a picture, upscaled before the whole: both sides of a comparison for one region.
+
+The network sees the region with the context that its outputs depend on, so that the pixels are those of the whole result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from engine.colour import BLEED_RADIUS
+from engine.picture import Picture
+from engine.resize import imresize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from engine.protocol import Region
+    from engine.upscaler import Upscaler
+
+CUBIC_REACH = 4
+HEAT_GAIN = 8
+METHODS = ("nearest", "bicubic", "lanczos")
+_INTERPOLATIONS = {"nearest": cv2.INTER_NEAREST, "lanczos": cv2.INTER_LANCZOS4}
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """A region with its context, and where the region lies within."""
+
+    rows: slice
+    columns: slice
+    top: int
+    left: int
+
+
+def margins(picture: Picture, region: Region, reach: int) -> Margins:
+    """The region widened by ``reach`` on all sides, cut at the picture's borders. Raises ValueError for one outside of it."""
+    right, bottom = region.x + region.width, region.y + region.height
+    if right > picture.width or bottom > picture.height:
+        raise ValueError(f"the region reaches to {right} x {bottom}, the picture to {picture.width} x {picture.height}")
+    top, left = max(region.y - reach, 0), max(region.x - reach, 0)
+    return Margins(slice(top, bottom + reach), slice(left, right + reach), region.y - top, region.x - left)
+
+
+def upscale_region(upscaler: Upscaler, picture: Picture, region: Region, cancelled: Callable[[], bool]) -> Picture:
+    """What the whole result shows of ``region`` (input pixels), made from it and its context alone. Raises Cancelled."""
+    spec = upscaler.backend.spec
+    reach = max(spec.receptive_radius, CUBIC_REACH) + (2 * BLEED_RADIUS if picture.alpha is not None else 0)
+    wide = margins(picture, region, reach)
+    upscaled = upscaler.upscale(_cut(picture, wide.rows, wide.columns), cancelled=cancelled)
+    return _cut(upscaled, *_inner(wide, region, spec.scale))
+
+
+def enlarge_region(picture: Picture, region: Region, scale: int, method: str) -> Picture:
+    """The region by ``nearest``, ``bicubic`` (as MATLAB's imresize) or ``lanczos`` interpolation."""
+    wide = margins(picture, region, CUBIC_REACH)
+    context = _cut(picture, wide.rows, wide.columns)
+    size = (context.height * scale, context.width * scale)
+
+    def enlarged(plane: NDArray[Any]) -> NDArray[Any]:
+        if method == "bicubic":
+            return imresize(plane, *size)
+        return np.asarray(cv2.resize(plane, size[::-1], interpolation=_INTERPOLATIONS[method]))
+
+    alpha = None if context.alpha is None else enlarged(context.alpha)
+    return _cut(context.with_pixels(enlarged(context.pixels), alpha), *_inner(wide, region, scale))
+
+
+def crop(picture: Picture, region: Region, scale: int) -> Picture:
+    """A region (in input pixels) of a picture that is ``scale`` times the input."""
+    rows = slice(region.y * scale, (region.y + region.height) * scale)
+    return _cut(picture, rows, slice(region.x * scale, (region.x + region.width) * scale))
+
+
+def resized(picture: Picture, width: int, height: int) -> Picture:
+    """The picture at another size, bicubically; itself at its own."""
+    if (picture.width, picture.height) == (width, height):
+        return picture
+    alpha = None if picture.alpha is None else imresize(picture.alpha, height, width)
+    return picture.with_pixels(imresize(picture.pixels, height, width), alpha)
+
+
+def reduced(picture: Picture, factor: int) -> Picture:
+    """The picture with sides ``factor`` times shorter (rounded up), averaged."""
+    if factor == 1:
+        return picture
+    size = (-(-picture.width // factor), -(-picture.height // factor))
+
+    def mean(plane: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))
+
+    return picture.with_pixels(mean(picture.pixels), None if picture.alpha is None else mean(picture.alpha))
+
+
+def heat(left: Picture, right: Picture) -> Picture:
+    """Where the sides differ: the largest difference of a pixel's channels, `HEAT_GAIN` times, from dark over red to white."""
+    difference = cv2.absdiff(left.rgb8(), right.rgb8()).max(axis=2)
+    gained = cv2.convertScaleAbs(difference, alpha=HEAT_GAIN)
+    coloured = cv2.applyColorMap(gained, cv2.COLORMAP_INFERNO)
+    return Picture(np.ascontiguousarray(coloured[..., ::-1]))
+
+
+def _inner(wide: Margins, region: Region, scale: int) -> tuple[slice, slice]:
+    top, left = wide.top * scale, wide.left * scale
+    return slice(top, top + region.height * scale), slice(left, left + region.width * scale)
+
+
+def _cut(picture: Picture, rows: slice, columns: slice) -> Picture:
+    alpha = None if picture.alpha is None else np.ascontiguousarray(picture.alpha[rows, columns])
+    return picture.with_pixels(np.ascontiguousarray(picture.pixels[rows, columns]), alpha)

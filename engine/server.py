@@ -1,0 +1,179 @@
+"""`addersesr serve`: the engine as a process. Requests come in on one stream, events leave on another, a line each.
+
+Three lanes give way to one another: what is visible now, the one picture on the screen, and the queue of files. The process
+ends when its requests do, that is with the window that started it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from typing import IO, TYPE_CHECKING, Any
+
+from engine.desk import Desk
+from engine.errors import AdderSESRError, Cancelled
+from engine.events import Event, Failed
+from engine.lanes import Lane, Ticket
+from engine.protocol import (
+    Bench,
+    Cancel,
+    CancelledRequest,
+    Hello,
+    Open,
+    Pause,
+    Paused,
+    Preview,
+    Release,
+    Request,
+    Resume,
+    Resumed,
+    Save,
+    Show,
+    Survey,
+    Told,
+    Upscale,
+)
+from engine.wire import parse_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from engine.catalogue import Catalogue
+    from engine.desk import Asked, Tell
+
+CLOSING_S = 2.0
+_log = logging.getLogger(__name__)
+
+
+class Speaker:
+    """Writes events, whole lines from any thread."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def say(self, event: Event) -> None:
+        """Send one event; a reader that is gone is no error, the end of the requests is near then."""
+        with self._lock:
+            try:
+                self._stream.write(event.to_json().encode() + b"\n")
+                self._stream.flush()
+            except (BrokenPipeError, ValueError):
+                _log.info("nobody listens any more")
+
+
+class Server:
+    """Takes requests, hands each to its lane, and tells what became of it."""
+
+    def __init__(self, catalogue: Catalogue, events: IO[bytes]) -> None:
+        changed = threading.Condition()
+        self._speaker = Speaker(events)
+        self._visible = Lane("visible", changed)
+        self._screen = Lane("screen", changed, (self._visible,))
+        self._files = Lane("files", changed, (self._visible, self._screen))
+        self._lanes = (self._visible, self._screen, self._files)
+        self._desk = desk = Desk(catalogue)
+        self._work: dict[type[Request], Callable[[Any, Tell, Asked], Event | None]] = {
+            Hello: lambda request, tell, cancelled: desk.hello(request),
+            Survey: lambda request, tell, cancelled: desk.survey(request),
+            Open: lambda request, tell, cancelled: desk.open(request),
+            Bench: lambda request, tell, cancelled: desk.bench(request),
+            Preview: lambda request, tell, cancelled: desk.preview(request, cancelled),
+            Show: desk.show,
+            Save: desk.save,
+            Upscale: desk.upscale,
+        }
+
+    def run(self, requests: IO[bytes]) -> None:
+        """Serve until ``requests`` ends."""
+        try:
+            for line in requests:
+                self._take(line.decode(errors="replace"))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End all work and give the shared memory back."""
+        for lane in self._lanes:
+            lane.cancel_all()
+        for lane in self._lanes:
+            lane.close(CLOSING_S)
+        self._desk.close()
+
+    def _take(self, line: str) -> None:
+        try:
+            request = parse_request(line)
+        except AdderSESRError as error:
+            self._speaker.say(Told(0, Failed(None, type(error).__name__, str(error))))
+            return
+        if isinstance(request, Release):
+            self._desk.release(request.memory)
+        elif isinstance(request, Pause | Resume | Cancel):
+            self._control(request)
+        else:
+            self._queue(request)
+
+    def _queue(self, request: Request) -> None:
+        lane = self._lane_of(request)
+        if isinstance(request, Preview):
+            self._visible.cancel_all(Preview)
+        lane.submit(Ticket(request.id, type(request)), lambda ticket: self._answer(lane, ticket, request))
+
+    def _lane_of(self, request: Request) -> Lane:
+        if isinstance(request, Upscale):
+            return self._files
+        return self._screen if isinstance(request, Show | Save) else self._visible
+
+    def _control(self, request: Pause | Resume | Cancel) -> None:
+        for lane in self._lanes:
+            ticket = lane.find(request.id)
+            if ticket is None:
+                continue
+            if isinstance(request, Cancel):
+                lane.cancel(ticket)
+            else:
+                lane.set_paused(ticket, isinstance(request, Pause))
+                self._speaker.say(Paused(request.id) if isinstance(request, Pause) else Resumed(request.id))
+
+    def _answer(self, lane: Lane, ticket: Ticket, request: Request) -> None:
+        """Do one request's work in its lane's thread and say how it ended, whatever happens."""
+
+        def tell(event: Event) -> None:
+            self._speaker.say(Told(ticket.id, event))
+
+        def cancelled() -> bool:
+            return lane.hold(ticket)
+
+        try:
+            check(cancelled)
+            if closing := self._work[type(request)](request, tell, cancelled):
+                self._speaker.say(closing)
+        except Cancelled:
+            self._speaker.say(CancelledRequest(ticket.id))
+        except AdderSESRError as error:
+            tell(Failed(None, type(error).__name__, str(error)))
+        except Exception as error:  # a fault of ours or a library's must not end the lane: it is told and logged
+            _log.exception("request %s", request)
+            tell(Failed(None, type(error).__name__, f"something went wrong: {error}"))
+
+
+def check(cancelled: Asked) -> None:
+    """Raise Cancelled if the work was called off."""
+    if cancelled():
+        raise Cancelled("cancelled")
+
+
+def serve(folders: Sequence[Path]) -> int:
+    """Serve standard input and output until the input ends; models are looked for in ``folders``.
+
+    Whatever a library prints goes to standard error, so that the events stay clean.
+    """
+    from engine.catalogue import Catalogue  # noqa: PLC0415 (only the process that serves needs it)
+
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    Server(Catalogue(folders), events).run(sys.stdin.buffer)
+    return 0
