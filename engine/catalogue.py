@@ -1,0 +1,174 @@
+"""The models that can be named: those that ship, and the user's own in a folder of theirs."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine import weights
+from engine.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from engine.weights import Model
+
+SUFFIX = ".safetensors"
+ORDER_FILE = "catalogue.toml"
+SHIPPED = Path(__file__).parent.parent / "resources" / "models"
+"""The folder of the models that ship."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model and the file that it came from."""
+
+    model: Model
+    file: Path
+
+    @property
+    def title(self) -> str:
+        """The model's name for people; its id where the card gives none."""
+        return str(self.model.about.get("title", self.model.id))
+
+    @property
+    def psnr(self) -> dict[str, float]:
+        """Y PSNR in dB by test set, as the card says; empty where it says nothing."""
+        return _figures(self.model.about.get("psnr"))
+
+    @property
+    def ssim(self) -> dict[str, float]:
+        """SSIM by test set, as the card says."""
+        return _figures(self.model.about.get("ssim"))
+
+    def row(self) -> dict[str, Any]:
+        """The model as plain JSON types, as ``addersesr models --json`` prints it."""
+        spec = self.model.spec
+        return {
+            "id": self.model.id,
+            "scale": spec.scale,
+            "m": spec.m,
+            "f": spec.f,
+            "block": spec.block,
+            "precision": ",".join(self.model.precisions),
+            "parameters": spec.parameters,
+            "psnr": self.psnr,
+            "licence": str(self.model.about.get("licence", "unknown")),
+            "file": str(self.file),
+            "title": self.title,
+            "activation": spec.activation,
+            "ssim": self.ssim,
+        }
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A model file that cannot be used, and why."""
+
+    file: Path
+    message: str
+
+
+class Catalogue:
+    """The models in some folders, read again at every call: a file that was added is there, one that was removed is not.
+
+    A folder that does not exist is empty. Where two files have one id, the earlier folder's counts. The order is that of a
+    folder's ``catalogue.toml`` (``order``, an array of ids), then by id.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = tuple(folders)
+
+    def models(self) -> tuple[Model, ...]:
+        """Every usable model, in order. Damaged files are left out: see `problems`."""
+        return tuple(entry.model for entry in self.entries())
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Every usable model with its file, in order."""
+        return tuple(self._read()[0].values())
+
+    def problems(self) -> tuple[Problem, ...]:
+        """The files that look like models but cannot be used."""
+        return tuple(self._read()[1])
+
+    def find(self, id_or_path: str | Path) -> Model:
+        """The model of this id, or in this file. Raises ModelError, which names near ids or what is wrong with the file."""
+        return self.entry(id_or_path).model
+
+    def entry(self, id_or_path: str | Path) -> Entry:
+        """As `find`, with the file."""
+        name = str(id_or_path)
+        entries, problems = self._read()
+        if name in entries:
+            return entries[name]
+        path = Path(id_or_path)
+        if path.suffix == SUFFIX or len(path.parts) > 1 or path.is_file():
+            return Entry(weights.read(path), path)
+        for problem in problems:
+            if problem.file.stem == name:
+                raise ModelError(problem.message)
+        raise ModelError(_unknown(name, list(entries)))
+
+    def _read(self) -> tuple[dict[str, Entry], list[Problem]]:
+        entries: dict[str, Entry] = {}
+        problems: list[Problem] = []
+        for folder in self.folders:
+            for entry in _ordered(_entries(folder, problems), _order(folder, problems)):
+                entries.setdefault(entry.model.id, entry)
+        return entries, problems
+
+
+def _entries(folder: Path, problems: list[Problem]) -> list[Entry]:
+    """The usable models of one folder; the other files go to ``problems``."""
+    entries = []
+    for file in _files(folder, problems):
+        try:
+            entries.append(Entry(weights.read(file), file))
+        except ModelError as error:
+            problems.append(Problem(file, str(error)))
+    return entries
+
+
+def _files(folder: Path, problems: list[Problem]) -> list[Path]:
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix == SUFFIX and not file.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        problems.append(Problem(folder, f"{folder}: models cannot be listed ({error.strerror})"))
+        return []
+
+
+def _order(folder: Path, problems: list[Problem]) -> tuple[str, ...]:
+    """The ids of the folder's ``catalogue.toml``, in order."""
+    file = folder / ORDER_FILE
+    try:
+        listed = tomllib.loads(file.read_text("utf-8")).get("order", [])
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except (OSError, ValueError) as error:
+        problems.append(Problem(file, f"{file}: not understood ({error})"))
+        return ()
+    return tuple(map(str, listed)) if isinstance(listed, list) else ()
+
+
+def _ordered(entries: list[Entry], order: tuple[str, ...]) -> list[Entry]:
+    place = {name: number for number, name in reversed(list(enumerate(order)))}
+    return sorted(entries, key=lambda entry: (place.get(entry.model.id, len(order)), entry.model.id, str(entry.file)))
+
+
+def _figures(value: Mapping[str, Any] | None) -> dict[str, float]:
+    """The numbers of a card's table; what is not a number is left out."""
+    if not isinstance(value, dict):
+        return {}
+    return {str(name): float(figure) for name, figure in value.items() if isinstance(figure, int | float)}
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    if near:
+        return f"there is no model {name!r}; did you mean {' or '.join(near)}?"
+    return f"there is no model {name!r}; there are: {', '.join(known) or 'none'}"
