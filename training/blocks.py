@@ -1,4 +1,4 @@
-"""The collapsible linear block: trained wide, run narrow.
+"""The blocks that networks are trained as: the collapsible linear block, wide in training and narrow after, and the adder block.
 
 A k x k convolution to ``expansion`` channels followed by a 1 x 1 convolution (SESR, arXiv 2103.09404, section 3.1) has
 nothing non-linear inside, so both together are one k x k convolution. Training updates the wide weights; what runs, and
@@ -12,6 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from training.adder import adder_sums, finish, moments
 
 Form = Literal["collapsed", "expanded"]
 
@@ -41,9 +43,8 @@ class CollapsibleLinear(nn.Module):
 
     def collapse(self) -> tuple[Tensor, Tensor]:
         """The one kernel (OIHW) and bias (O,) that do what the block does, identity included; differentiable."""
-        wide, narrow = self.expand.weight, self.project.weight.flatten(1)
-        kernel = (narrow @ wide.flatten(1)).view(-1, *wide.shape[1:])
-        bias = narrow @ _bias(self.expand) + _bias(self.project)
+        kernel = collapse_kernel(self.expand.weight, self.project.weight)
+        bias = self.project.weight.flatten(1) @ _bias(self.expand) + _bias(self.project)
         return (kernel + identity_kernel(kernel)) if self.identity else kernel, bias
 
     def forward(self, x_nchw: Tensor) -> Tensor:
@@ -55,19 +56,120 @@ class CollapsibleLinear(nn.Module):
         return functional.conv2d(channels_last(x_nchw), channels_last(kernel), bias, padding=kernel.shape[-1] // 2)
 
     @torch.no_grad()
-    def re_expand(self, kernel_oihw: Tensor, bias: Tensor) -> None:
+    def load_collapsed(self, kernel_oihw: Tensor, bias: Tensor) -> None:
         """Set the wide weights so that the block collapses to ``kernel_oihw`` and ``bias``, exactly up to rounding.
 
-        The projection W2 stays as initialised and R is the present wide kernel: W1 = R - W2+ (W2 R - (K - I)) is the
-        wide kernel nearest to R that gives K. Solved in float64.
+        See `re_expand_kernel`.
         """
         target = kernel_oihw - identity_kernel(kernel_oihw) if self.identity else kernel_oihw
-        narrow, wide = self.project.weight.flatten(1).double(), self.expand.weight.flatten(1).double()
-        excess = narrow @ wide - target.flatten(1).double()
-        corrected = wide - torch.linalg.pinv(narrow) @ excess
-        self.expand.weight.copy_(corrected.view_as(self.expand.weight))
+        self.expand.weight.copy_(re_expand_kernel(target, self.expand.weight, self.project.weight))
         _bias(self.expand).zero_()
         _bias(self.project).copy_(bias)
+
+
+class AdderBlock(nn.Module):
+    """A 3 x 3 adder layer with normalisation, residual and activation: activation(gain * normalised(-sum |x - w|) + bias + x).
+
+    The kernel w is W2 W1 of a collapsible block of ``expansion`` channels, or with ``expansion`` None a plain parameter; the
+    identity stays outside. ``adaptive`` scales the kernel's gradient as the paper does. Gains start at ``gain``, small, so that
+    each block starts near the identity; kernels start normal with the standard deviation ``spread``.
+
+    While training, normalisation uses the batch's statistics and averages them for later, unless it is ``frozen``.
+    """
+
+    running_mean: Tensor
+    running_variance: Tensor
+
+    def __init__(self, channels: int, expansion: int | None, *, adaptive: bool = False, gain: float = 0.1, spread: float = 0.5) -> None:
+        super().__init__()
+        self.adaptive = adaptive
+        self.frozen = False
+        self.momentum = 0.1
+        self.epsilon = 1e-5
+        if expansion:
+            self.expand = nn.Conv2d(channels, expansion, 3, bias=False)
+            self.project = nn.Conv2d(expansion, channels, 1, bias=False)
+        else:
+            self.plain = nn.Parameter(torch.empty(channels, channels, 3, 3))
+        self.gain = nn.Parameter(torch.full((channels,), gain))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_variance", torch.ones(channels))
+        self.set_kernel(torch.randn(channels, channels, 3, 3) * spread)
+
+    def kernel(self) -> Tensor:
+        """The collapsed kernel, OIHW; differentiable."""
+        return collapse_kernel(self.expand.weight, self.project.weight) if hasattr(self, "expand") else self.plain
+
+    @torch.no_grad()
+    def set_kernel(self, kernel_oihw: Tensor) -> None:
+        """Make ``kernel_oihw`` the kernel, by exact re-expansion where the block is wide."""
+        if hasattr(self, "expand"):
+            self.expand.weight.copy_(re_expand_kernel(kernel_oihw, self.expand.weight, self.project.weight))
+        else:
+            self.plain.copy_(kernel_oihw)
+
+    def forward(self, x_nchw: Tensor, slope: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape; ``slope`` (C,) is the activation's where it is negative, 0 for ReLU."""
+        y = self.sums(x_nchw)
+        live = self.training and not self.frozen
+        statistics = self._observe(y) if live else (self.running_mean.double(), self.running_variance.double())
+        return finish(y, x_nchw, self.gain, self.bias, slope, statistics, live=live, epsilon=self.epsilon)
+
+    def sums(self, x_nchw: Tensor) -> Tensor:
+        """-sum |x - w|, before the normalisation."""
+        return adder_sums(x_nchw, self.kernel(), adaptive=self.adaptive)
+
+    def _observe(self, y_nchw: Tensor) -> tuple[Tensor, Tensor]:
+        """The batch's statistics, also taken into the running ones."""
+        mean, variance = moments(y_nchw)
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+        self.running_variance.lerp_(variance.to(self.running_variance.dtype), self.momentum)
+        return mean, variance
+
+    def collapse(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Kernel (OIHW), multiplier and bias (O,), with the normalisation folded in: multiplier * -sum |x - w| + bias."""
+        multiplier = self.gain * torch.rsqrt(self.running_variance + self.epsilon)
+        return self.kernel(), multiplier, self.bias - self.running_mean * multiplier
+
+    @torch.no_grad()
+    def load_collapsed(self, kernel_oihw: Tensor, multiplier: Tensor, bias: Tensor) -> None:
+        """Become a layer that was collapsed. Its statistics are not known, so that of mean 0 and variance 1 - epsilon are set.
+
+        Recompute them before training (`training.network.recompute_statistics` with ``keep``).
+        """
+        self.set_kernel(kernel_oihw)
+        self.gain.copy_(multiplier)
+        self.bias.copy_(bias)
+        self.running_mean.zero_()
+        self.running_variance.fill_(1 - self.epsilon)
+
+    @torch.no_grad()
+    def set_statistics(self, mean: Tensor, variance: Tensor, *, keep: bool) -> None:
+        """Replace the running statistics; with ``keep``, change gain and bias so that the collapsed layer stays what it was."""
+        if keep:
+            _, multiplier, bias = self.collapse()
+            self.gain.copy_(multiplier * torch.sqrt(variance + self.epsilon))
+            self.bias.copy_(bias + mean * multiplier)
+        self.running_mean.copy_(mean)
+        self.running_variance.copy_(variance)
+
+
+def collapse_kernel(wide_pikk: Tensor, narrow_op11: Tensor) -> Tensor:
+    """W2 W1: the kernel (O, I, k, k) of a k x k convolution followed by a 1 x 1 convolution."""
+    return (narrow_op11.flatten(1) @ wide_pikk.flatten(1)).view(-1, *wide_pikk.shape[1:])
+
+
+def re_expand_kernel(kernel_oihw: Tensor, wide_pikk: Tensor, narrow_op11: Tensor) -> Tensor:
+    """The wide kernel nearest to ``wide_pikk`` that ``narrow_op11`` projects to ``kernel_oihw``, exactly up to rounding.
+
+    R - W2+ (W2 R - K), with R the present wide kernel; solved in float64.
+    """
+    narrow, wide = narrow_op11.flatten(1).double(), wide_pikk.flatten(1).double()
+    if torch.linalg.matrix_rank(narrow) < narrow.shape[0]:
+        raise ValueError(f"an expansion of {narrow.shape[1]} channels cannot hold a kernel of {narrow.shape[0]} outputs")
+    excess = narrow @ wide - kernel_oihw.flatten(1).double()
+    return (wide - torch.linalg.pinv(narrow) @ excess).view_as(wide_pikk)
 
 
 def identity_kernel(like_oihw: Tensor) -> Tensor:

@@ -10,57 +10,177 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.network import BODY_KERNEL, OUTER_KERNEL, NetworkSpec
-from training.blocks import CollapsibleLinear, Form
+from engine.weights import Model
+from training.adder import moments
+from training.blocks import AdderBlock, CollapsibleLinear, Form
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from numpy.typing import NDArray
 
 
-class SESR(nn.Module):
-    """SESR (convolution blocks) with linear blocks of ``expansion`` channels. See `engine.network` for the network."""
+class Network(nn.Module):
+    """What SESR and AdderSESR share: the two 5x5 blocks, the long residual, the way to engine weights and back."""
 
-    def __init__(self, spec: NetworkSpec, *, expansion: int = 256, form: Form = "collapsed") -> None:
+    def __init__(self, spec: NetworkSpec, expansion: int, form: Form) -> None:
         super().__init__()
         self.spec = spec
-        block = {"expansion": expansion, "form": form}
-        self.first = CollapsibleLinear(1, spec.f, OUTER_KERNEL, identity=False, **block)
-        self.body = nn.ModuleList(CollapsibleLinear(spec.f, spec.f, BODY_KERNEL, identity=True, **block) for _ in range(spec.m))
-        self.last = CollapsibleLinear(spec.f, spec.scale**2, OUTER_KERNEL, identity=False, **block)
+        self.first = CollapsibleLinear(1, spec.f, OUTER_KERNEL, expansion, identity=False, form=form)
+        self.body = nn.ModuleList()
+        self.last = CollapsibleLinear(spec.f, spec.scale**2, OUTER_KERNEL, expansion, identity=False, form=form)
         self.activations = nn.ModuleList(activation(spec) for _ in range(spec.m))
+
+    def layer(self, index: int, x_nchw: Tensor) -> Tensor:
+        """Body layer ``index`` with its activation, (N, f, H, W) to the same."""
+        raise NotImplementedError
+
+    def head(self, y_n1hw: Tensor) -> Tensor:
+        """The first block's output, (N, f, H, W), of luma in [0, 1]."""
+        x_nchw: Tensor = self.first(y_n1hw - 0.5)
+        return x_nchw
+
+    def tail(self, body_nchw: Tensor, head_nchw: Tensor, y_n1hw: Tensor) -> Tensor:
+        """The picture (N, 1, scale*H, scale*W), not clipped, of the last body layer's and the first block's output."""
+        return functional.pixel_shuffle(self.last(body_nchw + head_nchw) + y_n1hw, self.spec.scale)
 
     def forward(self, y_n1hw: Tensor) -> Tensor:
         """Luma (N, 1, H, W) in [0, 1] to (N, 1, scale*H, scale*W), not clipped."""
-        first = x = self.first(y_n1hw - 0.5)
-        for block, act in zip(self.body, self.activations, strict=True):
-            x = act(block(x))
-        return functional.pixel_shuffle(self.last(x + first) + y_n1hw, self.spec.scale)
+        head = x = self.head(y_n1hw)
+        for index in range(self.spec.m):
+            x = self.layer(index, x)
+        return self.tail(x, head, y_n1hw)
+
+    def features(self, y_n1hw: Tensor) -> list[Tensor]:
+        """The first block's output and every body layer's, m + 1 of (N, f, H, W)."""
+        maps = [self.head(y_n1hw)]
+        for index in range(self.spec.m):
+            maps.append(self.layer(index, maps[-1]))
+        return maps
 
     @torch.no_grad()
     def collapse(self) -> dict[str, NDArray[np.float32]]:
         """The engine's float32 tensors (`NetworkSpec.tensor_shapes`)."""
         tensors: dict[str, Tensor] = {}
         for name, block in self._blocks():
-            tensors[f"{name}.weight"], tensors[f"{name}.bias"] = block.collapse()
+            tensors |= {f"{name}.{part}": tensor for part, tensor in zip(_parts(block), block.collapse(), strict=True)}
         if self.spec.activation == "prelu":
             tensors |= {f"body.{i}.slope": act.weight for i, act in enumerate(self.activations)}
-        return {name: tensor.float().cpu().numpy().copy() for name, tensor in tensors.items()}
+        return {name: tensors[name].float().cpu().numpy().copy() for name in self.spec.tensor_shapes()}
 
     @torch.no_grad()
-    def load_collapsed(self, tensors: Mapping[str, NDArray[np.float32]], *, last: bool = True) -> None:
-        """Take over a collapsed network's weights by exact re-expansion; without ``last`` all but the last layer's."""
+    def load_collapsed(self, tensors: Mapping[str, NDArray[np.float32]], *, body: bool = True, last: bool = True) -> None:
+        """Take over a collapsed network's weights by exact re-expansion; without ``body`` or ``last`` all but those layers'.
+
+        Without ``body`` the slopes are still taken, so an adder network can start from its convolution twin.
+        """
         for name, block in self._blocks():
-            if name != "last" or last:
-                block.re_expand(torch.from_numpy(tensors[f"{name}.weight"]), torch.from_numpy(tensors[f"{name}.bias"]))
+            if (name == "last" and not last) or (name.startswith("body.") and not body):
+                continue
+            block.load_collapsed(*(_like(tensors[f"{name}.{part}"], block) for part in _parts(block)))
         if self.spec.activation == "prelu":
             for i, act in enumerate(self.activations):
-                act.weight.copy_(torch.from_numpy(tensors[f"body.{i}.slope"]))
+                act.weight.copy_(_like(tensors[f"body.{i}.slope"], act))
 
-    def _blocks(self) -> list[tuple[str, CollapsibleLinear]]:
+    def _blocks(self) -> list[tuple[str, Any]]:
         return [("first", self.first), *((f"body.{i}", block) for i, block in enumerate(self.body)), ("last", self.last)]
+
+
+class SESR(Network):
+    """SESR (convolution blocks) with linear blocks of ``expansion`` channels. See `engine.network` for the network."""
+
+    def __init__(self, spec: NetworkSpec, *, expansion: int = 256, form: Form = "collapsed") -> None:
+        super().__init__(spec, expansion, form)
+        self.body.extend(CollapsibleLinear(spec.f, spec.f, BODY_KERNEL, expansion, identity=True, form=form) for _ in range(spec.m))
+
+    def layer(self, index: int, x_nchw: Tensor) -> Tensor:
+        """Body layer ``index`` with its activation, (N, f, H, W) to the same."""
+        y_nchw: Tensor = self.activations[index](self.body[index](x_nchw))
+        return y_nchw
+
+
+class AdderSESR(Network):
+    """AdderSESR: the body of adder layers, with kernels of ``body_expansion`` channels (None: not expanded).
+
+    ``adaptive`` scales the adder kernels' gradients as AdderNet does. Recompute the normalisation's statistics before
+    validating or exporting weights that were averaged (`recompute_statistics`).
+    """
+
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        *,
+        expansion: int = 256,
+        form: Form = "collapsed",
+        body_expansion: int | None = None,
+        adaptive: bool = False,
+    ) -> None:
+        if spec.block != "adder":
+            raise ValueError(f"AdderSESR needs a spec whose block is 'adder', not {spec.block!r}")
+        super().__init__(spec, expansion, form)
+        self.body.extend(AdderBlock(spec.f, body_expansion, adaptive=adaptive) for _ in range(spec.m))
+        self.register_buffer("no_slope", torch.zeros(spec.f), persistent=False)
+
+    def head(self, y_n1hw: Tensor) -> Tensor:
+        """The first block's output in channels-last memory, which the adder kernels want."""
+        return super().head(y_n1hw).contiguous(memory_format=torch.channels_last)
+
+    def layer(self, index: int, x_nchw: Tensor) -> Tensor:
+        """Body layer ``index`` with its activation, (N, f, H, W) to the same."""
+        slope = self.activations[index].weight if self.spec.activation == "prelu" else self.no_slope
+        y_nchw: Tensor = self.body[index](x_nchw, slope)
+        return y_nchw
+
+
+@torch.no_grad()
+def recompute_statistics(network: nn.Module, batches: Iterable[Tensor], *, keep: bool = False) -> None:
+    """Set every adder layer's normalisation to the statistics of ``batches`` (luma, N x 1 x H x W), as the network now is.
+
+    Weights averaged over steps do not fit the averaged statistics; call this before validating or exporting them. With ``keep``
+    the network goes on computing the same, and only the split between normalisation, gain and bias changes: for training
+    a collapsed network further. Layer by layer, because a layer's statistics depend on those before it. Does nothing for a
+    network without adder layers.
+    """
+    if not isinstance(network, AdderSESR):
+        return
+    was_training = network.training
+    network.eval()
+    batches = [network.head(batch) for batch in batches]
+    for index, block in enumerate(network.body):
+        assert isinstance(block, AdderBlock)
+        observed = [moments(block.sums(x)) for x in batches]
+        means, variances = (torch.stack(part) for part in zip(*observed, strict=True))
+        mean = means.mean(0)
+        block.set_statistics(mean, variances.mean(0) + (means - mean).square().mean(0), keep=keep)
+        batches = [network.layer(index, x) for x in batches]
+    network.train(was_training)
+
+
+def build(
+    spec: NetworkSpec, *, expansion: int = 256, form: Form = "collapsed", body_expansion: int | None = None, adaptive: bool = False
+) -> Network:
+    """The network of a spec; the last two are for adder blocks (see `AdderSESR`)."""
+    if spec.block == "adder":
+        return AdderSESR(spec, expansion=expansion, form=form, body_expansion=body_expansion, adaptive=adaptive)
+    return SESR(spec, expansion=expansion, form=form)
+
+
+def collapse_to_model(network: Network, identity: str, about: Mapping[str, Any]) -> Model:
+    """The model file's contents for a trained network: ``identity`` such as ``sesr-m5-x2``; ``about`` as `engine.weights.Model`."""
+    return Model(identity, network.spec, network.collapse(), about=about)
 
 
 def activation(spec: NetworkSpec) -> nn.Module:
     """The activation behind a body layer: PReLU with a slope a channel, or ReLU."""
     return nn.PReLU(spec.f, init=0.25) if spec.activation == "prelu" else nn.ReLU()
+
+
+def _parts(block: nn.Module) -> tuple[str, ...]:
+    """What a block's collapsed tensors are called."""
+    return ("weight", "multiplier", "bias") if isinstance(block, AdderBlock) else ("weight", "bias")
+
+
+def _like(array: NDArray[np.float32], module: nn.Module) -> Tensor:
+    """``array`` as a tensor where and as precise as ``module``'s parameters are."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to(next(module.parameters()))
