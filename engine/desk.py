@@ -14,8 +14,8 @@ import numpy as np
 from engine import images, jobs, preview
 from engine.backends import choose
 from engine.errors import PictureError
-from engine.events import Event, Progress
-from engine.gallery import Gallery, Wall
+from engine.events import Event, Progress, Summary
+from engine.gallery import Gallery, Stamp, Wall, stamp_of
 from engine.planning import plan
 from engine.protocol import (
     BackendCard,
@@ -37,6 +37,7 @@ from engine.protocol import (
     Shown,
     Survey,
     Surveyed,
+    Told,
     Upscale,
 )
 from engine.selection import Target, select
@@ -45,9 +46,8 @@ from engine.upscaler import Upscaler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.catalogue import Catalogue
+    from engine.catalogue import Catalogue, Entry
     from engine.picture import Picture
-    from engine.weights import Model
 
     Tell = Callable[[Event], None]
     Asked = Callable[[], bool]
@@ -65,10 +65,12 @@ class Desk:
         self._gallery = Gallery()
         self._wall = Wall()
         self._own = threading.local()
+        self._entries: dict[str, tuple[Stamp, Entry]] = {}
 
     def hello(self, request: Hello) -> Ready:
-        """Say which models there are."""
-        return Ready(request.id, os.getpid(), tuple(map(model_card, self._catalogue.models())))
+        """Say which models there are, looking again."""
+        self._entries.clear()
+        return Ready(request.id, os.getpid(), tuple(map(model_card, self._catalogue.entries())))
 
     def survey(self, request: Survey) -> Surveyed:
         """Say which back ends there are; looking takes seconds where torch is installed."""
@@ -82,22 +84,24 @@ class Desk:
 
     def preview(self, request: Preview, cancelled: Asked) -> Previewed:
         """Upscale a region, as it will be in the whole result or, reduced, nearly so."""
-        picture, network = self._gallery.picture(request.path), request.network
-        whole = self._gallery.result(request.path, network)
-        exact = request.exact or request.reduce == 1 or whole is not None
+        exact = request.exact or request.reduce == 1
         start = time.perf_counter()
-        if exact:
-            scale = self._upscaler(network).backend.spec.scale
-            right = self._right(request, picture, whole, cancelled)
-            left = self._left(request, picture, request.region, scale, cancelled)
-            left, right = preview.reduced(left, request.reduce), preview.reduced(right, request.reduce)
-        else:
-            left, right = self._reduced_sides(request, picture, cancelled)
+        left, right = self._sides(request, cancelled) if request.reduce == 1 else self._reduced_sides(request, cancelled)
         seconds = time.perf_counter() - start
         shown = [self._wall.hang(side, whole_only=True) for side in (left, right)]
         warm = self._wall.hang(preview.heat(left, right), whole_only=True) if request.heat else None
         return Previewed(
-            request.id, request.path, request.region, network, request.left, request.reduce, exact, seconds, shown[0], shown[1], warm
+            request.id,
+            request.path,
+            request.region,
+            request.network,
+            request.left,
+            request.reduce,
+            exact,
+            seconds,
+            shown[0],
+            shown[1],
+            warm,
         )
 
     def show(self, request: Show, tell: Tell, cancelled: Asked) -> Shown:
@@ -122,10 +126,16 @@ class Desk:
         images.write(result, target, quality=request.output.quality, overwrite=request.output.existing == "overwrite")
         return Saved(request.id, request.path, str(target))
 
-    def upscale(self, request: Upscale, tell: Tell, cancelled: Asked) -> None:
+    def upscale(self, request: Upscale, tell: Tell, cancelled: Asked) -> Told:
         """Do a job; its own events, the last a summary, are the answer."""
         job = jobs.Job(tuple(map(Path, request.inputs)), settings(request.network, request.output))
-        jobs.perform(job, jobs.Tools(self._catalogue), tell, cancelled)
+        ends: list[Event] = []
+
+        def pass_on(event: Event) -> None:
+            ends.append(event) if isinstance(event, Summary) else tell(event)
+
+        jobs.perform(job, jobs.Tools(self._catalogue), pass_on, cancelled)
+        return Told(request.id, ends[-1])
 
     def bench(self, request: Bench) -> Benched:
         """Time a network on noise: the median of a few runs after one to warm up."""
@@ -161,11 +171,16 @@ class Desk:
         self._gallery.keep_result(request.path, request.network, result)
         return result
 
-    def _right(self, request: Preview, picture: Picture, whole: Picture | None, cancelled: Asked) -> Picture:
-        upscaler = self._upscaler(request.network)
+    def _sides(self, request: Preview, cancelled: Asked) -> tuple[Picture, Picture]:
+        """Both sides at full size; the right one is the whole result's pixels."""
+        picture, upscaler = self._gallery.picture(request.path), self._upscaler(request.network)
+        scale = upscaler.backend.spec.scale
+        whole = self._gallery.result(request.path, request.network)
         if whole is not None:
-            return preview.crop(whole, request.region, upscaler.backend.spec.scale)
-        return preview.upscale_region(upscaler, picture, request.region, cancelled)
+            right = preview.crop(whole, request.region, scale)
+        else:
+            right = preview.upscale_region(upscaler, picture, request.region, cancelled)
+        return self._left(request, picture, request.region, scale, cancelled), right
 
     def _left(self, request: Preview, picture: Picture, region: Region, scale: int, cancelled: Asked) -> Picture:
         """The other side: an interpolation or another network, at the right side's size."""
@@ -175,22 +190,33 @@ class Desk:
         other = preview.upscale_region(upscaler, picture, region, cancelled)
         return preview.resized(other, region.width * scale, region.height * scale)
 
-    def _reduced_sides(self, request: Preview, picture: Picture, cancelled: Asked) -> tuple[Picture, Picture]:
-        """Both sides from a smaller input: quick at any size, and marked as not exact."""
-        upscaler = self._upscaler(request.network)
+    def _reduced_sides(self, request: Preview, cancelled: Asked) -> tuple[Picture, Picture]:
+        """Both sides from a smaller input, quick at any size; where it is to be exact, the right one from the input itself."""
+        picture, upscaler = self._gallery.picture(request.path), self._upscaler(request.network)
         small = preview.reduced(preview.crop(picture, request.region, 1), request.reduce)
         whole = Region(0, 0, small.width, small.height)
-        right = upscaler.upscale(small, cancelled=cancelled)
-        return self._left(request, small, whole, upscaler.backend.spec.scale, cancelled), right
+        left = self._left(request, small, whole, upscaler.backend.spec.scale, cancelled)
+        if not request.exact:
+            return left, upscaler.upscale(small, cancelled=cancelled)
+        right = preview.reduced(preview.upscale_region(upscaler, picture, request.region, cancelled), request.reduce)
+        return left, preview.resized(right, left.width, left.height)
 
     def _upscaler(self, network: Network) -> Upscaler:
         """The network made ready for this thread. Raises ModelError, BackendError."""
-        kept: dict[Network, tuple[Model, Upscaler]] = self._own.__dict__.setdefault("kept", {})
-        model = self._catalogue.find(network.model)
-        if network not in kept or kept[network][0] is not model:
-            backend = choose.create(model, network.backend, network.device, network.precision, network.threads)
-            kept[network] = (model, Upscaler(backend, tile=SCREEN_TILE))
+        kept: dict[Network, tuple[Stamp, Upscaler]] = self._own.__dict__.setdefault("kept", {})
+        stamp, entry = self._entry(network.model)
+        if network not in kept or kept[network][0] != stamp:
+            backend = choose.create(entry.model, network.backend, network.device, network.precision, network.threads)
+            kept[network] = (stamp, Upscaler(backend, tile=SCREEN_TILE))
         return kept[network][1]
+
+    def _entry(self, model: str) -> tuple[Stamp, Entry]:
+        """A model and its file as it is now, read again only when that changed."""
+        known = self._entries.get(model)
+        if known is None or stamp_of(str(known[1].file)) != known[0]:
+            entry = self._catalogue.entry(model)
+            known = self._entries[model] = (stamp_of(str(entry.file)), entry)
+        return known
 
 
 def settings(network: Network, output: Output) -> jobs.Settings:
@@ -210,13 +236,13 @@ def settings(network: Network, output: Output) -> jobs.Settings:
     )
 
 
-def model_card(model: Model) -> ModelCard:
+def model_card(entry: Entry) -> ModelCard:
     """What the window is told of a model."""
-    spec, about = model.spec, model.about
-    psnr = about.get("psnr") or {}
-    figures = tuple((str(name), float(value)) for name, value in psnr.items()) if isinstance(psnr, dict) else ()
+    model, spec = entry.model, entry.model.spec
     return ModelCard(
         model.id,
+        entry.title,
+        str(entry.file),
         spec.scale,
         spec.m,
         spec.f,
@@ -224,9 +250,9 @@ def model_card(model: Model) -> ModelCard:
         spec.activation,
         model.precisions,
         spec.parameters,
-        figures,
-        str(about.get("licence", "")),
-        str(about.get("summary", "")),
+        tuple(entry.psnr.items()),
+        str(model.about.get("licence", "unknown")),
+        str(model.about.get("summary", "")),
     )
 
 

@@ -209,6 +209,8 @@ class ModelCard:
     """What the window needs to know of a model. ``psnr`` is a tuple of (data set, dB); ``precisions`` what it can run at."""
 
     id: str
+    title: str
+    file: str
     scale: int
     m: int
     f: int
