@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 ORDER_FILE = "catalogue.toml"
-SHIPPED = Path(__file__).parent.parent / "resources" / "models"
-"""The folder of the models that ship."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,12 @@ class Entry:
     @property
     def psnr(self) -> dict[str, float]:
         """Y PSNR in dB by test set, as the card says; empty where it says nothing."""
-        return _figures(self.model.about.get("psnr"))
+        return self.figures("fp32")[0]
 
-    @property
-    def ssim(self) -> dict[str, float]:
-        """SSIM by test set, as the card says."""
-        return _figures(self.model.about.get("ssim"))
+    def figures(self, precision: str) -> tuple[dict[str, float], dict[str, float]]:
+        """PSNR in dB and SSIM by test set at a precision, as the card says."""
+        about = self.model.about if precision == "fp32" else _mapping(self.model.about.get(precision))
+        return _figures(about.get("psnr")), _figures(about.get("ssim"))
 
     def row(self) -> dict[str, Any]:
         """The model as plain JSON types, as ``addersesr models --json`` prints it."""
@@ -60,7 +58,7 @@ class Entry:
             "file": str(self.file),
             "title": self.title,
             "activation": spec.activation,
-            "ssim": self.ssim,
+            "ssim": self.figures("fp32")[1],
         }
 
 
@@ -160,11 +158,13 @@ def _ordered(entries: list[Entry], order: tuple[str, ...]) -> list[Entry]:
     return sorted(entries, key=lambda entry: (place.get(entry.model.id, len(order)), entry.model.id, str(entry.file)))
 
 
-def _figures(value: Mapping[str, Any] | None) -> dict[str, float]:
+def _figures(value: Any) -> dict[str, float]:
     """The numbers of a card's table; what is not a number is left out."""
-    if not isinstance(value, dict):
-        return {}
-    return {str(name): float(figure) for name, figure in value.items() if isinstance(figure, int | float)}
+    return {str(name): float(figure) for name, figure in _mapping(value).items() if isinstance(figure, int | float)}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import resources
 from engine import weights
-from engine.catalogue import SHIPPED, Catalogue
+from engine.catalogue import Catalogue
 from engine.errors import ModelError
 from engine.network import NetworkSpec
 from tests.networks import random_model
@@ -129,7 +130,7 @@ def test_row(folder: Path) -> None:
 
 
 def test_every_model_that_ships_is_sound() -> None:
-    catalogue = Catalogue([SHIPPED])
+    catalogue = Catalogue([resources.MODELS])
     assert catalogue.problems() == ()
     for entry in catalogue.entries():
         assert entry.file.name == f"{entry.model.id}.safetensors"
