@@ -36,7 +36,8 @@ QLabel[role="danger"] { color: $danger; }
 QLabel[role="accent"] { color: $accent; font-weight: 600; }
 QLabel[role="code"] { background: $raised; border-radius: 8px; padding: 10px 12px; font-family: monospace; }
 QLabel[role="badge"] { background: $raised; color: $muted; border-radius: 8px; padding: 2px 8px; font-size: 11px; }
-QLabel[role="badgeAccent"] { background: $accent_soft; color: $accent; border-radius: 8px; padding: 2px 8px; font-size: 11px; font-weight: 600; }
+QLabel[role="badgeAccent"] { background: $accent_soft; color: $accent; border-radius: 8px; padding: 2px 8px; font-size: 11px;
+    font-weight: 600; }
 
 QFrame[role="card"] { background: $surface; border: 1px solid $line; border-radius: 12px; }
 QFrame[role="card"][chosen="true"] { border: 1px solid $accent; }

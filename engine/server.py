@@ -173,7 +173,7 @@ def serve(folders: Sequence[Path]) -> int:
     """
     from engine.catalogue import Catalogue  # noqa: PLC0415 (only the process that serves needs it)
 
-    events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    Server(Catalogue(folders), events).run(sys.stdin.buffer)
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as events:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        Server(Catalogue(folders), events).run(sys.stdin.buffer)
     return 0

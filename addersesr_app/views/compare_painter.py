@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPen
@@ -11,47 +10,15 @@ from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPen
 if TYPE_CHECKING:
     from PySide6.QtGui import QImage
 
+    from addersesr_app.comparison import Comparison, Side
     from addersesr_app.shared_picture import SharedPicture
     from addersesr_app.theme import Theme
     from addersesr_app.viewport import Viewport
-    from engine.protocol import Region
 
-Mode = Literal["split", "side", "hold", "heat"]
-Side = Literal["left", "right"]
 PIXELS_FROM = 2.0
 """From this zoom on pixels are shown as squares."""
 HANDLE_RADIUS = 15.0
 CHECKER = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """Both sides of a region, made for the visible part; ``scale`` is the network's."""
-
-    region: Region
-    scale: int
-    left: QImage
-    right: QImage
-    heat: QImage | None = None
-
-    def rect(self) -> QRectF:
-        """Where it lies, in output pixels."""
-        region, scale = self.region, self.scale
-        return QRectF(region.x * scale, region.y * scale, region.width * scale, region.height * scale)
-
-
-@dataclass(slots=True)
-class Comparison:
-    """What is compared. ``before`` is the source, ``after`` the whole result; names are what the sides are called."""
-
-    before: SharedPicture | None = None
-    after: SharedPicture | None = None
-    patch: Patch | None = None
-    left_name: str = ""
-    right_name: str = ""
-    mode: Mode = "split"
-    split: float = 0.5
-    held: bool = False
 
 
 class ComparePainter:

@@ -9,13 +9,15 @@ from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
+from addersesr_app.comparison import Comparison
 from addersesr_app.viewport import STEP, Viewport
-from addersesr_app.views.compare_painter import HANDLE_RADIUS, Comparison, ComparePainter, Mode, Patch
+from addersesr_app.views.compare_painter import HANDLE_RADIUS, ComparePainter
 from engine.protocol import Region
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QKeyEvent, QMouseEvent, QPaintEvent, QResizeEvent, QWheelEvent
 
+    from addersesr_app.comparison import Mode, Patch
     from addersesr_app.shared_picture import SharedPicture
     from addersesr_app.theme import Theme
 

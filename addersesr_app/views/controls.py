@@ -56,9 +56,7 @@ def row(*items: QWidget | QLayout | int, margins: tuple[int, int, int, int] = (0
     return _fill(layout, items, margins, spacing)
 
 
-def _fill(
-    layout: Box, items: Sequence[QWidget | QLayout | int], margins: tuple[int, int, int, int], spacing: int
-) -> Box:
+def _fill(layout: Box, items: Sequence[QWidget | QLayout | int], margins: tuple[int, int, int, int], spacing: int) -> Box:
     layout.setContentsMargins(*margins)
     layout.setSpacing(spacing)
     for item in items:

@@ -1,0 +1,225 @@
+"""The picture on the screen: opened, previewed, upscaled and saved by the engine's process. Knows no widgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from addersesr_app.comparison import Patch
+from addersesr_app.shared_picture import SharedPicture
+from engine.events import Event, Failed, Progress
+from engine.protocol import (
+    CancelledRequest,
+    Open,
+    Opened,
+    Preview,
+    Previewed,
+    Save,
+    Saved,
+    Show,
+    Shown,
+    Told,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from addersesr_app.engine_client import EngineClient
+    from engine.protocol import ModelCard, Network, Output, Pixels, Region, Request
+
+State = Literal["empty", "opening", "open", "upscaling", "done", "saving"]
+LOOK_MS = 12
+REST_MS = 350
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is looked at: a region of the source at one size, against what, and whether the difference is wanted too."""
+
+    region: Region
+    reduce: int
+    left: str
+    heat: bool
+
+
+class PictureSession(QObject):
+    """One picture at a time and what the chosen network makes of it."""
+
+    opened = Signal()
+    state_changed = Signal()
+    result_changed = Signal()
+    patch_changed = Signal()
+    progressed = Signal(int, int)
+    failed = Signal(str)
+    saved = Signal(str)
+
+    def __init__(self, client: EngineClient, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._client = client
+        self.state: State = "empty"
+        self.facts: Opened | None = None
+        self.before: SharedPicture | None = None
+        self.after: SharedPicture | None = None
+        self.shown: Shown | None = None
+        self.patch: Patch | None = None
+        self.card: ModelCard | None = None
+        self._network: Network | None = None
+        self._open_id = self._work_id = self._preview_id = 0
+        self._sight: Sight | None = None
+        self._look_timer = self._timer(LOOK_MS, self._ask_preview)
+        self._rest_timer = self._timer(REST_MS, self._ask_exact_preview)
+
+    @property
+    def path(self) -> str:
+        """The source's path; empty without one."""
+        return self.facts.path if self.facts else ""
+
+    def open(self, path: str) -> None:
+        """Open another picture; `opened` or `failed` tells."""
+        self._client.forget(self._open_id)
+        self._set_state("opening")
+        self._open_id = self._client.ask(lambda identity: Open(identity, path), self._on_opened)
+
+    def choose(self, network: Network, card: ModelCard) -> None:
+        """Use this network from now on; what another one made is let go."""
+        if network == self._network:
+            return
+        self._network, self.card = network, card
+        self._drop_work()
+        self._ask_preview()
+
+    def look(self, sight: Sight) -> None:
+        """Say what is seen now, as often as it changes."""
+        self._sight = sight
+        if not self._look_timer.isActive():
+            self._look_timer.start()
+        self._rest_timer.start()
+
+    def upscale(self) -> None:
+        """Upscale the whole picture."""
+        network, path = self._network, self.path
+        if network is None or not path or self.state in {"upscaling", "done", "saving"}:
+            return
+        self._set_state("upscaling")
+        self._work_id = self._client.ask(lambda identity: Show(identity, path, network), self._on_work)
+
+    def save(self, output: Output) -> None:
+        """Store the whole result, made first where it is missing."""
+        network, path = self._network, self.path
+        if network is None or not path:
+            return
+        self._client.forget(self._work_id)
+        self._set_state("saving")
+        self._work_id = self._client.ask(lambda identity: Save(identity, path, network, output), self._on_work)
+
+    def cancel(self) -> None:
+        """Stop upscaling or saving."""
+        self._client.cancel(self._work_id)
+
+    def close(self) -> None:
+        """Let go of all pictures; nothing may paint them any more."""
+        for timer in (self._look_timer, self._rest_timer):
+            timer.stop()
+        for picture in (self.before, self.after):
+            if picture is not None:
+                picture.close()
+        self.before = self.after = None
+
+    def _timer(self, milliseconds: int, action: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(action)
+        return timer
+
+    def _set_state(self, state: State) -> None:
+        self.state = state
+        self.state_changed.emit()
+
+    def _take(self, pixels: Pixels) -> SharedPicture:
+        picture = SharedPicture(pixels)
+        self._client.release(pixels.name)
+        return picture
+
+    def _on_opened(self, event: Event) -> None:
+        if isinstance(event, Opened):
+            self._client.forget(self._work_id)
+            self._client.forget(self._preview_id)
+            old = (self.before, self.after)
+            self.facts, self.before = event, self._take(event.pixels)
+            self.after, self.shown, self.patch, self._sight = None, None, None, None
+            self._set_state("open")
+            self.opened.emit()
+            for picture in old:
+                if picture is not None:
+                    picture.close()
+        else:
+            self._on_end(event, "open" if self.facts else "empty")
+
+    def _on_work(self, event: Event) -> None:
+        if isinstance(event, Told) and isinstance(event.event, Progress):
+            self.progressed.emit(event.event.done, event.event.total or 0)
+        elif isinstance(event, Shown):
+            self.shown = event
+            self._set_after(self._take(event.pixels))
+            self._set_state("done")
+        elif isinstance(event, Saved):
+            self._set_state("done" if self.after else "open")
+            self.saved.emit(event.output)
+        else:
+            self._on_end(event, "done" if self.after else "open")
+
+    def _on_end(self, event: Event, state: State) -> None:
+        """Take what ends a request without success."""
+        if isinstance(event, Told) and isinstance(event.event, Failed):
+            self._set_state(state)
+            self.failed.emit(event.event.message)
+        elif isinstance(event, CancelledRequest):
+            self._set_state(state)
+
+    def _set_after(self, picture: SharedPicture | None) -> None:
+        old, self.after = self.after, picture
+        self.result_changed.emit()
+        if old is not None:
+            old.close()
+
+    def _drop_work(self) -> None:
+        """Let go of what belongs to another network."""
+        self._client.forget(self._work_id)
+        self._client.forget(self._preview_id)
+        self.shown, self.patch = None, None
+        self._set_after(None)
+        self.patch_changed.emit()
+        if self.state in {"upscaling", "done", "saving"}:
+            self._set_state("open")
+
+    def _ask_preview(self, *, exact: bool = False) -> None:
+        network, sight, path = self._network, self._sight, self.path
+        if network is None or sight is None or not path:
+            return
+
+        def request(identity: int) -> Request:
+            return Preview(identity, path, sight.region, network, sight.left, sight.reduce, exact, sight.heat)
+
+        self._preview_id = self._client.ask(request, self._on_preview)
+
+    def _ask_exact_preview(self) -> None:
+        """The hand rests: refine what was only near, unless the whole is there or comes anyway."""
+        if self._sight is not None and self._sight.reduce > 1 and self.state == "open":
+            self._ask_preview(exact=True)
+
+    def _on_preview(self, event: Event) -> None:
+        if isinstance(event, Told) and isinstance(event.event, Failed):
+            self.failed.emit(event.event.message)
+        if not isinstance(event, Previewed):
+            return
+        sides = [self._take(pixels) for pixels in (event.left, event.right, event.heat) if pixels is not None]
+        if event.path == self.path and event.network == self._network and self.card is not None:
+            images = [side.levels[0].copy() for side in sides]
+            heat = images[2] if len(images) > 2 else None
+            self.patch = Patch(event.region, self.card.scale, images[0], images[1], heat)
+            self.patch_changed.emit()
+        for side in sides:
+            side.close()

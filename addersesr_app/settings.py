@@ -1,0 +1,152 @@
+"""What a person has chosen, kept as TOML: typed, checked, and never a reason not to start."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import tomllib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
+
+from engine.naming import Existing  # noqa: TC001 (read at run time, to check values)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+VERSION = 2
+Theme = Literal["light", "dark", "auto"]
+Mode = Literal["split", "side", "hold", "heat"]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The window. ``left`` is what the left side of a comparison is: an interpolation, or a model's id."""
+
+    theme: Theme = "auto"
+    mode: Mode = "split"
+    left: str = "bicubic"
+    width: int = 1280
+    height: int = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What upscales. An empty ``model`` is the first there is; 0 ``threads`` is automatic."""
+
+    model: str = ""
+    backend: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    at_once: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """Where results go. An empty ``folder`` is beside the source, an empty ``extension`` the source's own."""
+
+    folder: str = ""
+    template: str = "{stem}_x{scale}"
+    extension: str = ""
+    quality: int = 95
+    existing: Existing = "rename"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is remembered from one start to the next."""
+
+    look: Look = field(default_factory=Look)
+    engine: Engine = field(default_factory=Engine)
+    saving: Saving = field(default_factory=Saving)
+
+
+def load(path: Path) -> Settings:
+    """The settings at ``path``; what is missing, damaged or of the wrong type is as if never chosen.
+
+    A file that cannot be parsed at all is put aside as ``NAME.damaged``, so that nothing of it is lost.
+    """
+    try:
+        stored = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        _log.warning("%s: the settings cannot be read (%s)", path, error)
+        _put_aside(path)
+        return Settings()
+    return _settings(migrated(stored))
+
+
+def save(settings: Settings, path: Path) -> None:
+    """Store the settings, written aside and renamed; a folder that cannot be written is only logged."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text(to_toml(settings), encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        _log.warning("%s: the settings cannot be stored (%s)", path, error)
+
+
+def to_toml(settings: Settings) -> str:
+    """The settings as a TOML file."""
+    lines = [f"version = {VERSION}"]
+    for group, values in dataclasses.asdict(settings).items():
+        lines += ["", f"[{group}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def migrated(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A file of an older version brought up to date, one version after the other."""
+    record = dict(stored)
+    version = record.get("version")
+    for older in range(version if isinstance(version, int) else VERSION, VERSION):
+        record = MIGRATIONS[older](record)
+    return record
+
+
+def _from_1(record: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 had the theme and the model at the top."""
+    return {"look": {"theme": record.get("theme")}, "engine": {"model": record.get("model")}}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+
+
+def _settings(record: Mapping[str, Any]) -> Settings:
+    return Settings(
+        Look(**_fitting(Look, record.get("look"))),
+        Engine(**_fitting(Engine, record.get("engine"))),
+        Saving(**_fitting(Saving, record.get("saving"))),
+    )
+
+
+def _fitting(kind: type[Any], values: Any) -> dict[str, Any]:
+    """Those of ``values`` that ``kind`` has, with the right type."""
+    if not isinstance(values, dict):
+        return {}
+    return {name: values[name] for name, hint in get_type_hints(kind).items() if name in values and _fits(values[name], hint)}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    options = get_args(hint)
+    return value in options if options else type(value) is hint
+
+
+def _toml(value: str | int | bool) -> str:
+    """A TOML value; JSON's strings are TOML's basic strings, but for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _put_aside(path: Path) -> None:
+    try:
+        path.replace(path.with_name(path.name + ".damaged"))
+    except OSError as error:
+        _log.warning("%s: cannot be put aside (%s)", path, error)
