@@ -1,0 +1,94 @@
+"""The native engine as a back end: SESR and AdderSESR by this project's own kernels, compiled for this processor.
+
+Nothing but the halide package is needed, and that only when a kernel is compiled for the first time on a machine.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from engine import cpu
+from engine.backends import native_int8
+from engine.backends.native_strips import NARROWEST, Band
+from engine.errors import BackendError
+from engine.integer import parse
+from engine.kernels.compile import Kernels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from engine.backends.native_strips import Plan
+    from engine.network import NetworkSpec, Precision
+    from engine.weights import Model
+
+FEWEST_ROWS = 32
+"""Bands are not cut thinner than this: where two meet, both compute the rows around the seam."""
+
+
+def never() -> bool:
+    """The answer of nobody who wants to cancel."""
+    return False
+
+
+class NativeBackend:
+    """A network in this project's kernels, on the CPU.
+
+    ``threads`` None: one for each processor that this process may use. ``kernels`` lets several back ends share what is compiled;
+    by default compiled kernels are kept in the user's cache folder. Raises BackendError where the kernels cannot run,
+    ModelError for a precision that the model does not have.
+    """
+
+    name = "native"
+    device = "cpu"
+
+    def __init__(
+        self,
+        model: Model,
+        precision: Precision = "fp32",
+        threads: int | None = None,
+        device: str = "auto",
+        kernels: Kernels | None = None,
+    ) -> None:
+        if device not in ("auto", "cpu"):
+            raise BackendError(f"the native back end runs on the CPU, not on {device}")
+        if find_spec("halide") is None:
+            raise BackendError("the native back end needs the halide package, which is not installed")
+        self.spec: NetworkSpec = model.spec
+        self.precision: Precision = precision
+        self._plan = _plan(model, precision, kernels or Kernels(user_cache_path("addersesr") / "kernels"))
+        self._threads = threads or cpu.cores()
+        self._pool = ThreadPoolExecutor(self._threads, "native")
+
+    def run(self, y_hw: NDArray[np.float32], cancelled: Callable[[], bool] = never) -> NDArray[np.float32]:
+        """Upscale luma as `engine.backends.Backend.run` promises. ``cancelled`` is asked between strips; then Cancelled is raised."""
+        height, width = y_hw.shape
+        wide = max(width, NARROWEST)
+        plane = np.ascontiguousarray(np.pad(y_hw, ((0, 0), (0, wide - width))) if wide > width else y_hw, np.float32)
+        scale = self.spec.scale
+        picture = np.empty((height * scale, wide * scale), np.float32)
+        bands = [Band(self._plan, plane, picture, width, *rows) for rows in self._cuts(height)]
+        if len(bands) == 1:
+            bands[0].run(cancelled)
+        else:
+            for done in [self._pool.submit(band.run, cancelled) for band in bands]:
+                done.result()
+        return picture if wide == width else np.ascontiguousarray(picture[:, : width * scale])
+
+    def _cuts(self, height: int) -> list[tuple[int, int]]:
+        """(first row, end) of each band: as many as threads, none thinner than `FEWEST_ROWS`."""
+        count = max(1, min(self._threads, height // FEWEST_ROWS))
+        return list(pairwise(height * i // count for i in range(count + 1)))
+
+
+def _plan(model: Model, precision: Precision, kernels: Kernels) -> Plan:
+    if precision == "int8":
+        return native_int8.plan(model.spec, parse(model.spec, model.int8, model.id), kernels)
+    raise BackendError("not yet")

@@ -1,0 +1,98 @@
+"""An integer network as steps of kernels: weights laid out as the kernels read them, channels padded to whole vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.backends.native_strips import Plan, Step, Tensor
+from engine.kernels.buffers import View
+from engine.kernels.compile import Kernels, Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from engine.integer import IntegerLayer, IntegerNetwork, LastLayer, Skip
+    from engine.network import NetworkSpec
+
+GROUP = 8
+
+
+def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
+    """The steps of a checked integer network: luma codes, first, body, long residual, last."""
+    channels = padded_channels(spec.f)
+    adder = spec.block == "adder"
+    bits, dtype = (8, np.uint8) if adder else (16, np.int16)
+    body_kernel = kernels.get(Shape("adder_u8.build" if adder else "convolution_s16.build", (channels,)))
+    zeros = network.input_zeros() + (network.body[-1].zero,)
+    outputs = [Tensor(dtype, channels, zero if adder else 0) for zero in zeros]
+
+    steps = [
+        Step(kernels.get(Shape("ends_s16.luma", ())), (), (), 0, Tensor(np.int16, 0), reads_plane=True),
+        Step(kernels.get(Shape("ends_s16.first", (channels, bits))), (0,), _first(network.first, channels), 2, outputs[0]),
+    ]
+    for layer, zero, output in zip(network.body, zeros, outputs[1:], strict=False):
+        constants = (_adder if adder else _convolution)(layer, zero, channels)
+        steps.append(Step(body_kernel, (len(steps) - 1,), constants, 1, output))
+    ends = (1, len(steps) - 1)
+    skip = _skip(network.skip, 0 if adder else network.first.zero)
+    steps.append(Step(kernels.get(Shape("ends_s16.skip", (channels, bits))), ends, skip, 0, Tensor(np.int16, channels)))
+    last = kernels.get(Shape("ends_s16.last", (channels, spec.scale)))
+    steps.append(Step(last, (len(steps) - 1,), _last(network.last, channels), 2, None, reads_plane=True))
+    return Plan(tuple(steps), spec.scale)
+
+
+def padded_channels(f: int) -> int:
+    """Channels that the kernels compute for ``f``: 8, or whole vectors of 16."""
+    return 8 if f <= 8 else -(-f // 16) * 16
+
+
+def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
+    """Weights (5, 3, C, 2): kernel row, pair of columns, output, column of the pair; the sixth column is 0."""
+    weight = _padded(layer.weight[:, 0], (channels, 5, 6)).astype(np.int16)
+    pairs = weight.reshape(channels, 5, 3, 2).transpose(1, 2, 0, 3)
+    return View(np.ascontiguousarray(pairs)), View(_table(layer, channels, layer.zero))
+
+
+def _adder(layer: IntegerLayer, zero: int, channels: int) -> tuple[View, ...]:
+    """Weights (3, 3, C/8, C, 8): row, column, input group, output, input of the group. Missing inputs differ from padding by 0."""
+    weight = _padded(layer.weight, (channels, channels, 3, 3), zero)
+    grouped = weight.reshape(channels, channels // GROUP, GROUP, 3, 3).transpose(3, 4, 1, 0, 2)
+    return View(np.ascontiguousarray(grouped)), View(_table(layer, channels))
+
+
+def _convolution(layer: IntegerLayer, zero: int, channels: int) -> tuple[View, ...]:  # noqa: ARG001 - as _adder
+    """Weights (3, 3, C/2, C, 2) s16: row, column, pair of inputs, output, input of the pair."""
+    weight = _padded(layer.weight, (channels, channels, 3, 3)).astype(np.int16)
+    pairs = weight.reshape(channels, channels // 2, 2, 3, 3).transpose(3, 4, 1, 0, 2)
+    return View(np.ascontiguousarray(pairs)), View(_table(layer, channels))
+
+
+def _skip(skip: Skip, zero: int) -> tuple[View, ...]:
+    """The long residual's four numbers; ``zero`` is what the early map's codes have been lessened by."""
+    return (View(np.array([skip.first, skip.body, skip.bias + zero * skip.first, skip.shift], np.int32)),)
+
+
+def _last(layer: LastLayer, channels: int) -> tuple[View, ...]:
+    """Weights (5, 5, s*s, C) s16: row, column, output, input."""
+    outputs = len(layer.weight)
+    weight = _padded(layer.weight, (outputs, channels, 5, 5)).astype(np.int16).transpose(2, 3, 0, 1)
+    return View(np.ascontiguousarray(weight)), View(layer.bias), View(layer.multiplier)
+
+
+def _table(layer: IntegerLayer, channels: int, zero: int = 0) -> NDArray[np.int32]:
+    """`engine.kernels.define`'s table (5, C). Channels that do not exist come out as the zero point whatever their sum."""
+    rescale = layer.rescale
+    outputs = len(rescale.multiplier)
+    table = np.zeros((5, channels), np.int32)
+    table[:, outputs:] = np.array([[0], [zero], [0], [0], [zero]])
+    rows = (rescale.multiplier, rescale.bias, rescale.residual, rescale.shift, zero)
+    for row, values in zip(table, rows, strict=True):
+        row[:outputs] = values
+    return table
+
+
+def _padded(array: NDArray[Any], shape: tuple[int, ...], value: int = 0) -> NDArray[Any]:
+    """``array`` grown at the ends of its dimensions to ``shape``."""
+    return np.pad(array, [(0, want - have) for want, have in zip(shape, array.shape, strict=True)], constant_values=value)

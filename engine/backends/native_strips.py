@@ -1,0 +1,192 @@
+"""A network's layers over a picture, a strip of rows at a time.
+
+Every layer runs as far down the picture as its input allows: the first is ahead, each next one lags behind it by its kernel's
+radius, and nothing is computed twice. Between two layers lies a `Window`: the few rows that the next one still needs, padded on
+all sides as the network pads. A picture is cut into as many bands as there are threads; only where two bands meet are some rows
+computed by both. Memory is therefore a few strips a thread, whatever the picture's height.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import Cancelled
+from engine.kernels.buffers import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from engine.kernels.compile import Kernel
+
+MARGIN = 4
+"""Columns of padding on either side of a window's rows, and at most as many rows above and below."""
+NARROWEST = 8
+"""Kernels work on blocks of up to so many pixels; narrower pictures are widened by padding that is wiped after each layer."""
+STRIP_PIXELS = 40_960
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What a window holds: ``channels`` numbers a pixel (0: a plane without channels), and what pads it."""
+
+    dtype: DTypeLike
+    channels: int
+    padding: int = 0
+
+    def allocate(self, rows: int, width: int) -> NDArray[Any]:
+        """An array of rows x (width + margins) x channels, all padding."""
+        shape = (rows, width + 2 * MARGIN) + ((self.channels,) if self.channels else ())
+        return np.full(shape, self.padding, self.dtype)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel of a network. It is given the windows that steps ``reads`` filled, ``constants``, and the luma plane if it wants it.
+
+    ``radius``: rows that it needs above and below each of its own. ``output`` None: it writes the picture.
+    """
+
+    kernel: Kernel
+    reads: tuple[int, ...]
+    constants: tuple[View, ...]
+    radius: int
+    output: Tensor | None
+    reads_plane: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network's steps in order; step 0 reads the luma plane and the last one writes the picture, ``scale`` times as large."""
+
+    steps: tuple[Step, ...]
+    scale: int
+
+    def reaches(self) -> list[int]:
+        """How many rows beyond the last step's each step must be ahead."""
+        reaches = [0] * len(self.steps)
+        for step, reach in zip(reversed(self.steps), (reaches[i] for i in range(len(reaches) - 1, -1, -1)), strict=True):
+            for source in step.reads:
+                reaches[source] = max(reaches[source], reach + step.radius)
+        return reaches
+
+    def consumers(self, index: int) -> list[Step]:
+        """The steps that read step ``index``'s window."""
+        return [step for step in self.steps if index in step.reads]
+
+
+class Window:
+    """The rows of one step's output that are still needed, in a buffer that moves down the picture."""
+
+    def __init__(self, tensor: Tensor, rows: int, width: int) -> None:
+        self._padding = tensor.padding
+        self._array = tensor.allocate(rows + 2 * MARGIN, width)
+        self._width = width
+        self._base = -MARGIN  # the picture's row that is the array's row 0
+        whole_origin = (self._base, -MARGIN, 0)[: self._array.ndim]
+        self.readable = View(self._array, whole_origin)
+        self._interior = self._array[:, MARGIN : MARGIN + width]
+        self._writable = View(self._interior, (self._base, 0, 0)[: self._array.ndim])
+
+    def begin(self, row: int) -> None:
+        """Start a band whose first row here is ``row``; above it lies padding (only row 0's is ever read)."""
+        self._array.fill(self._padding)
+        self._rebase(row - MARGIN)
+
+    def forget(self, row: int, end: int) -> None:
+        """Rows above ``row`` are not needed any more; rows to ``end`` are filled."""
+        kept = end - row
+        if row > self._base and kept > 0:
+            self._array[:kept] = self._array[row - self._base : end - self._base].copy()
+        if row > self._base:
+            self._rebase(row)
+
+    def writable(self, first: int, end: int) -> View:
+        """Rows ``first`` to ``end`` of the picture's columns, to be filled."""
+        self._writable.show(first - self._base, first, end - first)
+        return self._writable
+
+    def finish(self, first: int, end: int, picture_width: int, picture_height: int) -> None:
+        """Rows ``first`` to ``end`` have been filled: put padding where the picture has ended."""
+        if picture_width < self._width:
+            self._interior[first - self._base : end - self._base, picture_width:] = self._padding
+        if end == picture_height:
+            self._array[end - self._base : end - self._base + MARGIN] = self._padding
+
+    def _rebase(self, row: int) -> None:
+        self._base = row
+        self.readable.show(0, row, len(self._array))
+
+
+class Band:
+    """One thread's share of a picture: rows ``first`` to ``end`` of the input and what they become.
+
+    ``plane`` is luma (H, at least `NARROWEST`) float32, ``picture`` its upscaled size, float32.
+    """
+
+    def __init__(self, plan: Plan, plane: NDArray[np.float32], picture: NDArray[np.float32], width: int, first: int, end: int) -> None:
+        self._plan, self._width, self._first, self._end = plan, width, first, end
+        self._height, self._wide = plane.shape
+        self._reaches = plan.reaches()
+        self._rows = max(1, min(STRIP_PIXELS // self._wide, end - first + 2 * self._reaches[0]))
+        self._plane = View(plane)
+        self._picture = View(picture.reshape(self._height, plan.scale, self._wide, plan.scale))
+        self._windows = [self._window(index) for index in range(len(plan.steps) - 1)]
+        self._done = [max(0, first - reach) for reach in self._reaches]
+
+    def run(self, cancelled: Callable[[], bool]) -> None:
+        """Upscale the band. Raises Cancelled soon after ``cancelled()`` turns true."""
+        for window, row in zip(self._windows, self._done, strict=False):
+            window.begin(row)
+        for targets in self._targets():
+            if cancelled():
+                raise Cancelled("upscaling was cancelled")
+            self._strip(targets)
+
+    def _targets(self) -> Iterator[list[int]]:
+        """For each strip, the row that each step shall reach."""
+        ahead = self._reaches[0]
+        front = self._first - ahead
+        while front < self._end + ahead:
+            front += self._rows
+            yield [
+                max(done, min(front - ahead + reach, self._end + reach, self._height))
+                for done, reach in zip(self._done, self._reaches, strict=True)
+            ]
+
+    def _strip(self, targets: list[int]) -> None:
+        for index, (step, end) in enumerate(zip(self._plan.steps, targets, strict=True)):
+            first = self._done[index]
+            if end > first:
+                self._forget(index)
+                self._call(step, index, first, end)
+                self._done[index] = end
+
+    def _call(self, step: Step, index: int, first: int, end: int) -> None:
+        sources = [self._windows[source].readable for source in step.reads]
+        if step.reads_plane:
+            self._plane.show(first, first, end - first)
+        plane = [self._plane] if step.reads_plane else []
+        if step.output is None:
+            self._picture.show(first, first, end - first)
+            step.kernel(*sources, *step.constants, *plane, self._picture)
+            return
+        window = self._windows[index]
+        step.kernel(*sources, *step.constants, *plane, window.writable(first, end))
+        window.finish(first, end, self._width, self._height)
+
+    def _forget(self, index: int) -> None:
+        """Let go of what no consumer of this step will read again."""
+        needed = [self._done[i] - step.radius for i, step in enumerate(self._plan.steps) if index in step.reads]
+        if needed:
+            self._windows[index].forget(min(needed), self._done[index])
+
+    def _window(self, index: int) -> Window:
+        step = self._plan.steps[index]
+        assert step.output is not None
+        lags = [self._reaches[index] - self._reaches[i] + s.radius for i, s in enumerate(self._plan.steps) if index in s.reads]
+        return Window(step.output, self._rows + max(lags), self._wide)

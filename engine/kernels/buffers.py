@@ -1,0 +1,65 @@
+"""A NumPy array as Halide's kernels see it: ``halide_buffer_t`` (HalideRuntime.h), over memory that somebody else keeps."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+TYPE_CODES = {"i": 0, "u": 1, "f": 2}
+
+
+class Dimension(ctypes.Structure):
+    """``halide_dimension_t``: first coordinate, number of coordinates, elements from one to the next."""
+
+    _fields_ = (("min", ctypes.c_int32), ("extent", ctypes.c_int32), ("stride", ctypes.c_int32), ("flags", ctypes.c_uint32))
+
+
+class HalideBuffer(ctypes.Structure):
+    """``halide_buffer_t``. Innermost dimension first, so a (H, W, C) array has the dimensions (C, W, H)."""
+
+    _fields_ = (
+        ("device", ctypes.c_uint64),
+        ("device_interface", ctypes.c_void_p),
+        ("host", ctypes.c_void_p),
+        ("flags", ctypes.c_uint64),
+        ("type_code", ctypes.c_uint8),
+        ("type_bits", ctypes.c_uint8),
+        ("type_lanes", ctypes.c_uint16),
+        ("dimensions", ctypes.c_int32),
+        ("dim", ctypes.POINTER(Dimension)),
+        ("padding", ctypes.c_void_p),
+    )
+
+
+class View:
+    """An array with coordinates of its own, ready to be given to a kernel; it keeps the array alive.
+
+    ``origin`` is the coordinate of the array's first element, outermost dimension first as in NumPy.
+    """
+
+    def __init__(self, array: NDArray[Any], origin: Sequence[int] | None = None) -> None:
+        strides = [stride // array.itemsize for stride in array.strides]
+        layout = list(zip(origin or (0,) * array.ndim, array.shape, strides, strict=True))[::-1]
+        self.array = array
+        self._address = array.ctypes.data
+        self._dimensions = (Dimension * array.ndim)(*layout)
+        self._struct = HalideBuffer(
+            host=self._address,
+            type_code=TYPE_CODES[array.dtype.kind],
+            type_bits=array.itemsize * 8,
+            type_lanes=1,
+            dimensions=array.ndim,
+            dim=self._dimensions,
+        )
+        self.pointer = ctypes.addressof(self._struct)
+
+    def show(self, place: int, coordinate: int, rows: int) -> None:
+        """Let the view begin at row ``place`` of the array, call it row ``coordinate``, and be ``rows`` high."""
+        self._struct.host = self._address + place * self.array.strides[0]
+        outermost = self._dimensions[self.array.ndim - 1]
+        outermost.min, outermost.extent = coordinate, rows

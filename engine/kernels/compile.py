@@ -1,0 +1,144 @@
+"""Kernels made ready to call: compiled once a shape, shared by all networks of a process, kept on disk for the next start."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine import cpu
+from engine.errors import BackendError
+from engine.kernels.objects import MappedObject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.kernels.buffers import View
+    from engine.kernels.define import Definition
+
+ENTRY = "kernel"
+DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Which kernel: ``build`` names a function ``module.name`` of this package, given ``arguments``."""
+
+    build: str
+    arguments: tuple[int | str, ...]
+
+    def define(self) -> Definition:
+        """The kernel's Halide definition (imports Halide)."""
+        module, name = self.build.split(".")
+        definition: Definition = getattr(import_module(f"engine.kernels.{module}"), name)(*self.arguments)
+        return definition
+
+    @property
+    def label(self) -> str:
+        """The kernel in one word, for file names."""
+        return "-".join(str(part) for part in (self.build, *self.arguments))
+
+
+@dataclass
+class Kernels:
+    """The kernels of one process. ``folder`` keeps compiled objects between starts (None: nothing is kept).
+
+    Safe to use from any thread; a kernel itself is a pure function of its buffers and may run on many threads at once.
+    """
+
+    folder: Path | None = None
+    _ready: dict[Shape, Kernel] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, shape: Shape) -> Kernel:
+        """The kernel, compiled now unless this process or an earlier one has done so. Raises BackendError."""
+        with self._lock:
+            if shape not in self._ready:
+                self._ready[shape] = Kernel(self._load(shape) or self._compile(shape))
+            return self._ready[shape]
+
+    def _compile(self, shape: Shape) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="addersesr-") as folder:
+            path = Path(folder) / "kernel.o"
+            compile_object(shape, path)
+            elf = path.read_bytes()
+        self._keep(shape, elf)
+        return elf
+
+    def _load(self, shape: Shape) -> bytes | None:
+        """The object of an earlier start, if it is whole."""
+        if self.folder is None:
+            return None
+        try:
+            kept = self._path(self.folder, shape).read_bytes()
+        except OSError:
+            return None
+        elf = kept[DIGEST_BYTES:]
+        return elf if hashlib.sha256(elf).digest() == kept[:DIGEST_BYTES] else None
+
+    def _keep(self, shape: Shape, elf: bytes) -> None:
+        """Store an object, aside and then renamed. A folder that cannot be written only costs time at the next start."""
+        if self.folder is None:
+            return
+        path = self._path(self.folder, shape)
+        aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(hashlib.sha256(elf).digest() + elf)
+            aside.replace(path)
+        except OSError:
+            aside.unlink(missing_ok=True)
+
+    def _path(self, folder: Path, shape: Shape) -> Path:
+        """Where a kernel is kept: a name that changes with its source, Halide's version and the processor."""
+        return folder / f"{shape.label}-{self._state[:16]}.kernel"
+
+    @cached_property
+    def _state(self) -> str:
+        """A digest of all that compiled code depends on: these sources, Halide's version and the processor."""
+        sources = sorted(Path(__file__).parent.glob("*.py"))
+        machine = f"{version('halide')} {platform.machine()} {cpu.name()} {' '.join(cpu.features())}"
+        return hashlib.sha256(b"\0".join([machine.encode(), *(path.read_bytes() for path in sources)])).hexdigest()
+
+
+class Kernel:
+    """Machine code to call with one `View` a buffer, the output's last. Python's lock is free while it runs."""
+
+    def __init__(self, elf: bytes) -> None:
+        self._object = MappedObject(elf, ENTRY)
+        self._function: Callable[..., int] = self._object.function()
+
+    def __call__(self, *views: View) -> None:
+        """Fill the last view from the others. Nothing is checked: the caller keeps the kernel's promises."""
+        status = self._function(*(ctypes.c_void_p(view.pointer) for view in views))
+        if status:
+            raise BackendError(f"a kernel failed with status {status}")
+
+
+def compile_object(shape: Shape, path: Path, target: str | None = None, assembly: bool = False) -> None:
+    """Write the kernel's object file (or its assembly) for ``target``, Halide's name of a machine, by default this one.
+
+    The kernel calls nothing: no allocation, no runtime, no assertions. Raises BackendError where Halide is missing or refuses.
+    """
+    try:
+        hl: Any = import_module("halide")
+    except ImportError as error:
+        raise BackendError(f"the native back end needs the halide package ({error})") from error
+    machine = hl.Target(target) if target else hl.get_host_target()
+    for feature in (hl.TargetFeature.NoRuntime, hl.TargetFeature.NoAsserts, hl.TargetFeature.NoBoundsQuery):
+        machine = machine.with_feature(feature)
+    try:
+        definition = shape.define()
+        write = definition.function.compile_to_assembly if assembly else definition.function.compile_to_object
+        write(str(path), list(definition.inputs), ENTRY, machine)
+    except hl.HalideError as error:
+        raise BackendError(f"Halide cannot compile {shape.label}: {error}") from error

@@ -1,0 +1,45 @@
+"""A body layer of a convolution network in 8 bits: exact 3x3 sums of products by `vpmaddwd`, rescaled to codes.
+
+`vpmaddwd` multiplies 16 pairs of 16-bit numbers and adds neighbours: two input channels meet in each of eight 32-bit lanes,
+which are eight outputs. A pixel's two channels are broadcast to all lanes. (`vpmaddubsw` would take 32 products of bytes, but it
+saturates its 16-bit sums, and an answer that is sometimes wrong is not an exact one.) Codes are kept as 16-bit numbers less their zero point, so that no
+widening is needed and zero padding is 0.
+"""
+
+from __future__ import annotations
+
+import halide as hl
+
+from engine.kernels.define import TABLE_ROWS, Definition, channel_block, dense, features, o, rescaled, stored, widen, writes_features, x, y
+
+PIXELS = 4
+LANES = 8
+
+
+def build(channels: int) -> Definition:
+    """Inputs: x (C, W, H) s16 padded by 1 with 0, weights s16 (2, C, C/2, 3, 3), the table (C, 5); output s16."""
+    source = features("source", hl.Int(16), channels)
+    weights = dense("weights", hl.Int(16), (2, channels, channels // 2, 3, 3))
+    table = dense("table", hl.Int(32), (channels, TABLE_ROWS))
+    r = hl.RDom([(0, 2), (0, channels // 2), (0, 3), (0, 3)], "r")
+
+    total = hl.Func("total")
+    total[o, x, y] = 0
+    total[o, x, y] += widen(source[r.x + 2 * r.y, x + r.z - 1, y + r.w - 1]) * widen(weights[r.x, o, r.y, r.z, r.w])
+
+    layer = hl.Func("layer")
+    layer[o, x, y] = stored(rescaled(total[o, x, y], widen(source[o, x, y]), table), hl.Int(16), table)
+
+    _schedule(layer, total, r, channels)
+    return Definition(layer, (source, weights, table))
+
+
+def _schedule(layer: hl.Func, total: hl.Func, r: hl.RDom, channels: int) -> None:
+    block = channel_block(channels)
+    xo, xi, oo, oi, ob = (hl.Var(name) for name in ("xo", "xi", "oo", "oi", "ob"))
+    layer.bound(o, 0, channels).split(x, xo, xi, PIXELS, hl.TailStrategy.ShiftInwards).split(o, ob, oi, block)
+    layer.reorder(oi, xi, ob, xo, y).vectorize(oi).unroll(xi)
+    writes_features(layer, channels)
+    total.compute_at(layer, ob).split(o, oo, oi, LANES).vectorize(oi).unroll(oo).unroll(x)
+    update = total.update().split(o, oo, oi, LANES).reorder(r.x, oi, x, oo, r.y, r.z, r.w)
+    update.atomic().vectorize(r.x).vectorize(oi).unroll(oo).unroll(x)

@@ -1,0 +1,78 @@
+"""What the kernels' definitions share: fixed layouts, blocks of pixels held in registers, and the way back to 8 bits.
+
+Halide's dimensions run innermost first. Feature maps are (channel, column, row): a pixel's channels lie side by side, and a
+kernel reads neighbours outside the rows and columns that it writes, which its caller has padded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import halide as hl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MULTIPLIER, BIAS, RESIDUAL, SHIFT, ZERO = range(5)
+"""Rows of the table that a rescale reads, one int32 a channel; see `rescaled`."""
+TABLE_ROWS = 5
+
+o, x, y = hl.Var("o"), hl.Var("x"), hl.Var("y")
+"""Output channel, column and row of every kernel."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A scheduled function and its inputs in the order in which they are given; the output's buffer comes last."""
+
+    function: hl.Func
+    inputs: tuple[hl.ImageParam, ...]
+
+
+def dense(name: str, kind: hl.Type, extents: Sequence[int]) -> hl.ImageParam:
+    """An input of fixed shape without gaps, innermost extent first: weights and tables."""
+    image = hl.ImageParam(kind, len(extents), name)
+    stride = 1
+    for dimension, extent in enumerate(extents):
+        image.dim(dimension).set_bounds(0, extent).set_stride(stride)
+        stride *= extent
+    return image
+
+
+def features(name: str, kind: hl.Type, channels: int) -> hl.ImageParam:
+    """An input feature map (channel, column, row) whose pixels lie side by side in each row."""
+    image = hl.ImageParam(kind, 3, name)
+    image.dim(0).set_bounds(0, channels).set_stride(1)
+    image.dim(1).set_stride(channels)
+    return image
+
+
+def writes_features(layer: hl.Func, channels: int) -> None:
+    """Promise the same of the map that ``layer`` fills."""
+    image = layer.output_buffer()
+    image.dim(0).set_bounds(0, channels).set_stride(1)
+    image.dim(1).set_stride(channels)
+
+
+def channel_block(channels: int) -> int:
+    """Outputs whose sums are held in registers at a time: 16, or 8 where there is no such multiple."""
+    return 16 if channels % 16 == 0 else 8
+
+
+def widen(value: hl.Expr) -> hl.Expr:
+    """``value`` as int32."""
+    return hl.cast(hl.Int(32), value)
+
+
+def rescaled(accumulator: hl.Expr, identity: hl.Expr | None, table: hl.ImageParam) -> hl.Expr:
+    """`engine.integer`'s rescale of int32 expressions at output channel ``o``: int32 from 0 to 255."""
+    total = accumulator * table[o, MULTIPLIER] + table[o, BIAS]
+    if identity is not None:
+        total += identity * table[o, RESIDUAL]
+    return hl.clamp(total >> hl.cast(hl.UInt(32), table[o, SHIFT]), 0, 255)
+
+
+def stored(codes: hl.Expr, kind: hl.Type, table: hl.ImageParam) -> hl.Expr:
+    """Codes as a feature map holds them: themselves in u8 (for adder layers), less their zero point in s16 (for convolutions)."""
+    return hl.cast(kind, codes if kind == hl.UInt(8) else codes - table[o, ZERO])

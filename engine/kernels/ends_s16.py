@@ -1,0 +1,114 @@
+"""The two ends of an integer network, and what lies between them: luma to codes, first layer, long residual, last layer.
+
+Both 5x5 convolutions are exact sums by `vpmaddwd` over 16-bit numbers. The first has one input channel, so its pairs are
+neighbouring pixels of a row: five taps are three pairs, the sixth weight being 0. The last has few outputs, so its lanes are
+input channels: one load is a pixel's sixteen, every output multiplies it by its own weights, and lanes are added up at the end.
+"""
+
+from __future__ import annotations
+
+import halide as hl
+
+from engine.integer import INPUT_MAX, INPUT_STEPS
+from engine.kernels.define import TABLE_ROWS, Definition, channel_block, dense, features, o, rescaled, stored, widen, writes_features, x, y
+
+PAIRS = 3
+LANES = 8
+PIXELS = 4
+FIRST, BODY, SKIP_BIAS, SKIP_SHIFT = range(4)
+
+
+def luma() -> Definition:
+    """Luma f32 (W, H) in [0, 1] as codes s16 (W, H): floor(1024 * Y + 1/2) - 512."""
+    source = hl.ImageParam(hl.Float(32), 2, "luma")
+    codes = hl.Func("codes")
+    steps = hl.cast(hl.Int(32), hl.floor(hl.clamp(source[x, y], 0.0, 1.0) * float(INPUT_STEPS) + 0.5))
+    codes[x, y] = hl.cast(hl.Int(16), steps - INPUT_MAX)
+    codes.vectorize(x, LANES, hl.TailStrategy.ShiftInwards)
+    return Definition(codes, (source,))
+
+
+def first(channels: int, bits: int) -> Definition:
+    """Inputs: codes s16 (W, H) padded by 2 (3 on the right), weights s16 (2, C, 3, 5), the table (C, 5); output u8 or s16."""
+    source = hl.ImageParam(hl.Int(16), 2, "source")
+    weights = dense("weights", hl.Int(16), (2, channels, PAIRS, 5))
+    table = dense("table", hl.Int(32), (channels, TABLE_ROWS))
+    r = hl.RDom([(0, 2), (0, PAIRS), (0, 5)], "r")
+    total = hl.Func("total")
+    total[o, x, y] = 0
+    total[o, x, y] += widen(source[x + r.x + 2 * r.y - 2, y + r.z - 2]) * widen(weights[r.x, o, r.y, r.z])
+    layer = hl.Func("layer")
+    layer[o, x, y] = stored(rescaled(total[o, x, y], None, table), hl.UInt(8) if bits == 8 else hl.Int(16), table)
+
+    xo, xi, oo, oi, ob = (hl.Var(name) for name in ("xo", "xi", "oo", "oi", "ob"))
+    layer.bound(o, 0, channels).split(x, xo, xi, PIXELS, hl.TailStrategy.ShiftInwards).split(o, ob, oi, channel_block(channels))
+    layer.reorder(oi, xi, ob, xo, y).vectorize(oi).unroll(xi)
+    writes_features(layer, channels)
+    total.compute_at(layer, ob).split(o, oo, oi, LANES).vectorize(oi).unroll(oo).unroll(x)
+    update = total.update().split(o, oo, oi, LANES).reorder(r.x, oi, x, oo, r.y, r.z)
+    update.atomic().vectorize(r.x).vectorize(oi).unroll(oo).unroll(x).unroll(r.y)
+    return Definition(layer, (source, weights, table))
+
+
+def skip(channels: int, bits: int) -> Definition:
+    """Inputs: two feature maps u8 or s16, four int32 (FIRST, BODY, SKIP_BIAS, SKIP_SHIFT); output their sum in s16."""
+    kind = hl.UInt(8) if bits == 8 else hl.Int(16)
+    early, late = features("early", kind, channels), features("late", kind, channels)
+    factors = dense("factors", hl.Int(32), (4,))
+    layer = hl.Func("layer")
+    total = widen(early[o, x, y]) * factors[FIRST] + widen(late[o, x, y]) * factors[BODY] + factors[SKIP_BIAS]
+    layer[o, x, y] = hl.cast(hl.Int(16), total >> hl.cast(hl.UInt(32), factors[SKIP_SHIFT]))
+    layer.bound(o, 0, channels).vectorize(o, channel_block(channels))
+    writes_features(layer, channels)
+    return Definition(layer, (early, late, factors))
+
+
+def last(channels: int, scale: int) -> Definition:
+    """Inputs: the sum s16 padded by 2, weights s16 (C, s*s, 5, 5), bias s32 (s*s), multiplier f32 (s*s), luma f32 (W, H).
+
+    Output f32 (s, W, s, H): column in the block, pixel, row in the block, pixel row, which is the upscaled picture (s*W, s*H).
+    """
+    outputs, lanes = scale * scale, min(channels, 2 * LANES) // 2
+    source = features("source", hl.Int(16), channels)
+    weights = dense("weights", hl.Int(16), (channels, outputs, 5, 5))
+    bias, multiplier = dense("bias", hl.Int(32), (outputs,)), dense("multiplier", hl.Float(32), (outputs,))
+    plane = hl.ImageParam(hl.Float(32), 2, "plane")
+    lane, column, row = hl.Var("lane"), hl.Var("column"), hl.Var("row")
+
+    r = hl.RDom([(0, 2), (0, channels // (2 * lanes)), (0, 5), (0, 5)], "r")
+    partial = hl.Func("partial")
+    channel = r.x + 2 * (lane + lanes * r.y)
+    partial[lane, o, x, y] = 0
+    partial[lane, o, x, y] += widen(source[channel, x + r.z - 2, y + r.w - 2]) * widen(weights[channel, o, r.z, r.w])
+    across = hl.RDom([(0, lanes)], "across")
+    total = hl.Func("total")
+    total[o, x, y] = bias[o]
+    total[o, x, y] += partial[across.x, o, x, y]
+
+    residual = hl.strict_float(hl.cast(hl.Float(32), total[column + scale * row, x, y]) * multiplier[column + scale * row])
+    picture = hl.Func("picture")
+    picture[column, x, row, y] = hl.clamp(hl.strict_float(residual + plane[x, y]), 0.0, 1.0)
+    return Definition(
+        _schedule_last(picture, total, partial, (column, row, lane), (r, across), scale), (source, weights, bias, multiplier, plane)
+    )
+
+
+def _schedule_last(
+    picture: hl.Func, total: hl.Func, partial: hl.Func, names: tuple[hl.Var, ...], domains: tuple[hl.RDom, ...], scale: int
+) -> hl.Func:
+    column, row, lane = names
+    r, across = domains
+    pixels = {2: 2, 3: 1, 4: 1}[scale]
+    xo, xi = hl.Var("xo"), hl.Var("xi")
+    picture.bound(column, 0, scale).bound(row, 0, scale).split(x, xo, xi, pixels, hl.TailStrategy.ShiftInwards)
+    picture.reorder(column, xi, row, xo, y).unroll(column).unroll(xi).unroll(row)
+    image = picture.output_buffer()
+    image.dim(0).set_bounds(0, scale).set_stride(1)
+    image.dim(1).set_stride(scale)
+    image.dim(2).set_bounds(0, scale)
+    partial.compute_at(picture, xo).vectorize(lane).unroll(o).unroll(x)
+    update = partial.update().reorder(r.x, lane, o, x, r.y, r.z, r.w)
+    update.atomic().vectorize(r.x).vectorize(lane).unroll(o).unroll(x)
+    total.compute_at(picture, xo).vectorize(o).unroll(x)
+    total.update().reorder(across.x, o, x, y).atomic().vectorize(across.x).vectorize(o).unroll(x)
+    return picture
