@@ -7,15 +7,16 @@ its input from clip(w - x, -1, 1).
 from __future__ import annotations
 
 import functools
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed
 from torch import Tensor
-from torch.nn import functional
 
 from training import kernels_torch
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 GRADIENT_NORM = 5.0
 """The adaptive rate's denominator: dW is scaled to sqrt(k) / (5 ||dW||), that is eta = 0.2 (arXiv 1912.13200, eq. 12)."""

@@ -86,11 +86,10 @@ class AdderBlock(nn.Module):
         self.frozen = False
         self.momentum = 0.1
         self.epsilon = 1e-5
+        self.plain = None if expansion else nn.Parameter(torch.empty(channels, channels, 3, 3))
         if expansion:
             self.expand = nn.Conv2d(channels, expansion, 3, bias=False)
             self.project = nn.Conv2d(expansion, channels, 1, bias=False)
-        else:
-            self.plain = nn.Parameter(torch.empty(channels, channels, 3, 3))
         self.gain = nn.Parameter(torch.full((channels,), gain))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
@@ -99,15 +98,15 @@ class AdderBlock(nn.Module):
 
     def kernel(self) -> Tensor:
         """The collapsed kernel, OIHW; differentiable."""
-        return collapse_kernel(self.expand.weight, self.project.weight) if hasattr(self, "expand") else self.plain
+        return self.plain if self.plain is not None else collapse_kernel(self.expand.weight, self.project.weight)
 
     @torch.no_grad()
     def set_kernel(self, kernel_oihw: Tensor) -> None:
         """Make ``kernel_oihw`` the kernel, by exact re-expansion where the block is wide."""
-        if hasattr(self, "expand"):
-            self.expand.weight.copy_(re_expand_kernel(kernel_oihw, self.expand.weight, self.project.weight))
-        else:
+        if self.plain is not None:
             self.plain.copy_(kernel_oihw)
+        else:
+            self.expand.weight.copy_(re_expand_kernel(kernel_oihw, self.expand.weight, self.project.weight))
 
     def forward(self, x_nchw: Tensor, slope: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape; ``slope`` (C,) is the activation's where it is negative, 0 for ReLU."""
@@ -169,7 +168,8 @@ def re_expand_kernel(kernel_oihw: Tensor, wide_pikk: Tensor, narrow_op11: Tensor
     if torch.linalg.matrix_rank(narrow) < narrow.shape[0]:
         raise ValueError(f"an expansion of {narrow.shape[1]} channels cannot hold a kernel of {narrow.shape[0]} outputs")
     excess = narrow @ wide - kernel_oihw.flatten(1).double()
-    return (wide - torch.linalg.pinv(narrow) @ excess).view_as(wide_pikk)
+    corrected: Tensor = wide - torch.linalg.pinv(narrow) @ excess
+    return corrected.view_as(wide_pikk)
 
 
 def identity_kernel(like_oihw: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class Network(nn.Module):
         for name, block in self._blocks():
             tensors |= {f"{name}.{part}": tensor for part, tensor in zip(_parts(block), block.collapse(), strict=True)}
         if self.spec.activation == "prelu":
-            tensors |= {f"body.{i}.slope": act.weight for i, act in enumerate(self.activations)}
+            tensors |= {f"body.{i}.slope": slope for i, slope in enumerate(self.slopes())}
         return {name: tensors[name].float().cpu().numpy().copy() for name in self.spec.tensor_shapes()}
 
     @torch.no_grad()
@@ -80,8 +80,12 @@ class Network(nn.Module):
                 continue
             block.load_collapsed(*(_like(tensors[f"{name}.{part}"], block) for part in _parts(block)))
         if self.spec.activation == "prelu":
-            for i, act in enumerate(self.activations):
-                act.weight.copy_(_like(tensors[f"body.{i}.slope"], act))
+            for i, slope in enumerate(self.slopes()):
+                slope.copy_(torch.from_numpy(np.ascontiguousarray(tensors[f"body.{i}.slope"])))
+
+    def slopes(self) -> list[Tensor]:
+        """The m activations' slopes, (f,) each; PReLU only."""
+        return [act.weight for act in self.activations if isinstance(act, nn.PReLU)]
 
     def _blocks(self) -> list[tuple[str, Any]]:
         return [("first", self.first), *((f"body.{i}", block) for i, block in enumerate(self.body)), ("last", self.last)]
@@ -107,6 +111,8 @@ class AdderSESR(Network):
     validating or exporting weights that were averaged (`recompute_statistics`).
     """
 
+    no_slope: Tensor
+
     def __init__(
         self,
         spec: NetworkSpec,
@@ -128,7 +134,7 @@ class AdderSESR(Network):
 
     def layer(self, index: int, x_nchw: Tensor) -> Tensor:
         """Body layer ``index`` with its activation, (N, f, H, W) to the same."""
-        slope = self.activations[index].weight if self.spec.activation == "prelu" else self.no_slope
+        slope = self.slopes()[index] if self.spec.activation == "prelu" else self.no_slope
         y_nchw: Tensor = self.body[index](x_nchw, slope)
         return y_nchw
 

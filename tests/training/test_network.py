@@ -7,7 +7,7 @@ import torch
 from engine.network import NetworkSpec
 from engine.weights import Model
 from training.adder import adder_sums
-from training.network import AdderSESR, SESR, build, collapse_to_model, recompute_statistics
+from training.network import SESR, AdderSESR, build, collapse_to_model, recompute_statistics
 
 SPECS = [
     NetworkSpec(2, 2, 16, "adder"),
