@@ -60,7 +60,7 @@ class Progress(Event):
 
 @dataclass(frozen=True, slots=True)
 class Finished(Event):
-    """One input's output is complete and in its place."""
+    """One input's output is complete and in its place. ``width`` and ``height`` are the output's, in pixels."""
 
     name = "finished"
     input: str
@@ -70,6 +70,8 @@ class Finished(Event):
     backend: str
     precision: str
     energy: Energy
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def fit_numbered(path: Path, number: int) -> str:
 
 
 def output_extension(source: Path, naming: Naming, writable: Collection[str], fallback: str) -> str:
-    """The extension to write: the chosen one, else the source's own where it can be written, else ``fallback``."""
-    if naming.extension is not None:
+    """The extension to write: the chosen one where it fits the input's kind, else the source's own where it can be written."""
+    if naming.extension is not None and naming.extension in writable:
         return naming.extension
     return source.suffix if source.suffix.lower() in writable else fallback

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from engine import images
 from engine.errors import OutputError, PictureError, UsageError
 from engine.events import Event, Failed, Skipped, Warned
 from engine.kinds import Kind, extensions, kind_of, what_it_is
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-WRITABLE_PICTURES = extensions("jpg jpeg jpe jfif png webp tif tiff bmp avif jp2 pnm pbm pgm ppm gif apng")
+WRITABLE_PICTURES = frozenset(images.ENDINGS)
 WRITABLE_VIDEOS = extensions("mp4 m4v mov mkv webm avi ts")
 FALLBACKS: dict[Kind, str] = {"picture": ".png", "video": ".mkv"}
 
@@ -137,31 +138,30 @@ def find(path: Path, notices: list[Event], destination: Path | None = None) -> I
 
 def _walk(folder: Path, root: Path, notices: list[Event], destination: Path | None) -> Iterator[Found]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        paths = sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
         notices.append(Failed(str(folder), PictureError.__name__, f"{folder}: cannot be read ({reason(error)})"))
         return
-    for entry in entries:
-        path = folder / entry.name
-        if why := _left_out(entry, path, destination):
+    for path in paths:
+        if why := _left_out(path, destination):
             notices.append(Skipped(str(path), why))
-        elif entry.is_dir():
+        elif path.is_dir():
             yield from _walk(path, root, notices, destination)
         else:
             yield from _file_in_folder(path, root, notices)
 
 
-def _left_out(entry: os.DirEntry[str], path: Path, destination: Path | None) -> str | None:
+def _left_out(path: Path, destination: Path | None) -> str | None:
     """Why an entry of a folder is not looked at, or None."""
-    if entry.name.startswith("."):
+    if path.name.startswith("."):
         return "hidden"
-    if entry.is_dir():
-        if entry.is_symlink():
+    if path.is_dir():
+        if path.is_symlink():
             return "a linked folder"
         return "the folder for the outputs" if destination is not None and path.resolve() == destination else None
-    if entry.is_symlink() and not path.exists():
+    if not path.exists():
         return "a link to nothing"
-    return None if entry.is_file() else what_it_is(path.stat().st_mode)
+    return None if path.is_file() else what_it_is(path.stat().st_mode)
 
 
 def _file_in_folder(path: Path, root: Path, notices: list[Event]) -> Iterator[Found]:

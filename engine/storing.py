@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PREFIX, SUFFIX = ".addersesr-", ".part"
+SECONDS_A_DAY = 86400
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
@@ -53,6 +55,15 @@ def aside(target: Path, *, overwrite: bool) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed left aside in ``folder``. What a living process writes is not touched."""
+    with contextlib.suppress(OSError):
+        for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
+            owner = path.name.removeprefix(PREFIX).partition("-")[0]
+            if owner.isdecimal() and _forsaken(path, int(owner)):
+                path.unlink(missing_ok=True)
+
+
 def taken(target: Path) -> OutputError:
     """The error for a name that is in use."""
     return OutputError(f"{target}: exists already; choose another name or allow overwriting")
@@ -62,6 +73,19 @@ def unstorable(target: Path, error: OSError) -> OutputError:
     """The error for a file that the system refuses to store, with what to do about it."""
     reason = _REMEDIES.get(error.errno or 0) or error.strerror or str(error)
     return OutputError(f"{target}: cannot be written: {reason}")
+
+
+def _forsaken(path: Path, owner: int) -> bool:
+    """Whether the process ``owner`` is gone; on Windows, where asking is not harmless, whether ``path`` is a day old."""
+    if os.name == "nt":
+        return time.time() - path.stat().st_mtime > SECONDS_A_DAY
+    try:
+        os.kill(owner, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # alive, and somebody else's
+        return False
+    return False
 
 
 def _flush(path: Path) -> None:

@@ -1,0 +1,48 @@
+"""`addersesr eval`: a network's PSNR and SSIM over a folder of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from addersesr_app.arguments import add_engine
+from addersesr_app.places import places
+from addersesr_app.stopping import Stopping
+from engine.backends import choose
+from engine.catalogue import Catalogue
+from engine.errors import UsageError
+from engine.evaluate import evaluate
+from engine.network import SCALES
+from engine.selection import Target, select
+
+if TYPE_CHECKING:
+    import argparse
+
+    from addersesr_app.console import Console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--model", metavar="ID|FILE", required=True, help="the network (see `addersesr models`), or a model file")
+    parser.add_argument("--data", type=Path, metavar="DIR", required=True, help="NAME_HR/NAME_LR pairs, HR pictures alone, or DIV2K")
+    parser.add_argument("--scale", type=int, choices=SCALES, help="the model's scale, to be sure")
+    add_engine(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Measure every picture and print the figures."""
+    model = select(Catalogue(places().models), args.model, Target(), args.precision).nominal
+    if args.scale not in (None, model.spec.scale):
+        raise UsageError(f"--scale {args.scale}: {model.id} upscales by {model.spec.scale}")
+    backend = choose.create(model, args.backend, args.device, args.precision, args.threads)
+    with Stopping() as stopping:
+        result = evaluate(backend, args.data, model.id, lambda done, total: console.status(f"{done}/{total} pictures"), stopping.asked)
+    pictures = [asdict(score) for score in result.pictures]
+    if console.as_json:
+        value = {"model": model.id, "scale": model.spec.scale, "psnr": result.psnr, "ssim": result.ssim, "pictures": pictures}
+        console.value(value)
+    else:
+        rows = [(score.name, f"{score.psnr:.2f}", f"{score.ssim:.4f}") for score in result.pictures]
+        console.table(("picture", "PSNR dB", "SSIM"), [*rows, ("mean", f"{result.psnr:.2f}", f"{result.ssim:.4f}")])
+    return 0

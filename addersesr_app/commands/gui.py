@@ -1,0 +1,28 @@
+"""`addersesr gui`: the window."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from addersesr_app.console import Console
+
+THEMES = ("light", "dark", "auto")
+PAGES = ("upscale", "train", "models", "settings")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("inputs", nargs="*", type=Path, metavar="FILE", help="pictures to open")
+    parser.add_argument("--theme", choices=THEMES, help="colours (default: as set, else the system's)")
+    parser.add_argument("--page", choices=PAGES, default="upscale", help="the page to show first")
+
+
+def run(args: argparse.Namespace, _console: Console) -> int:
+    """Open the window and give its exit status."""
+    status: int = import_module("addersesr_app.app").main(args.inputs, theme=args.theme, page=args.page)
+    return status

@@ -1,0 +1,40 @@
+"""`addersesr train`: everything that needs gradients is in `training`, which needs torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import TrainingError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from addersesr_app.console import Console
+
+MISSING = (
+    "training needs torch, which is not installed; add it with: pip install 'addersesr[train]' (from a checkout: pip install '.[train]')"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    _training().add_arguments(parser)
+
+
+def run(args: argparse.Namespace, _console: Console) -> int:
+    """Train."""
+    require_torch()
+    status: int = _training().run(args)
+    return status
+
+
+def require_torch() -> None:
+    """Raise TrainingError where torch is not installed."""
+    if find_spec("torch") is None:
+        raise TrainingError(MISSING)
+
+
+def _training() -> Any:
+    return import_module("training.command")

@@ -1,0 +1,92 @@
+"""`addersesr upscale`: files and folders in, upscaled files out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from addersesr_app.arguments import add_engine, did_you_mean, percent, positive
+from addersesr_app.job_output import JobPrinter
+from addersesr_app.places import places
+from addersesr_app.stopping import Stopping
+from engine import bench, jobs, planning
+from engine.catalogue import Catalogue
+from engine.errors import UsageError
+from engine.events import Summary
+from engine.network import SCALES
+from engine.power import find_meters
+from engine.selection import Target
+
+if TYPE_CHECKING:
+    import argparse
+
+    from addersesr_app.console import Console
+
+FORMAT_ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}
+"""Formats whose usual ending is not their name."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="pictures, videos, and folders of them")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE|DIR", help="where to write (default: beside each input)")
+    parser.add_argument("--model", metavar="ID|FILE", help="the network (see `addersesr models`), or a model file")
+    parser.add_argument("--scale", type=int, choices=SCALES, help="how many times as wide and high (default: the model's, else 2)")
+    parser.add_argument("--width", type=positive, metavar="PIXELS", help="the output's width")
+    parser.add_argument("--height", type=positive, metavar="PIXELS", help="the output's height")
+    add_engine(parser)
+    parser.add_argument("--tile", type=positive, metavar="PIXELS", help="side of the pieces a picture is worked in (default: automatic)")
+    parser.add_argument("--format", metavar="NAME", help="output format, such as png, jpeg, webp or mp4 (default: the input's)")
+    parser.add_argument("--quality", type=percent, metavar="1-100", help="for formats that lose something")
+    parser.add_argument("--name", metavar="TEMPLATE", help="names without ending, of {stem} {scale} {model} {precision} {folder}")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--overwrite", action="store_true", help="replace outputs that exist (default: take the next free name)")
+    existing.add_argument("--skip-existing", action="store_true", help="leave inputs alone whose output exists")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Upscale; 0 where all went well, 1 where some input failed."""
+    where = places()
+    meters, _ = find_meters()
+    tools = jobs.Tools(Catalogue(where.models), bench.load(where.calibration), meters)
+    job = jobs.Job(tuple(args.inputs), settings(args))
+    printer = JobPrinter(console)
+    failed = 0
+    with Stopping() as stopping:
+        for event in jobs.run(job, tools, stopping.asked):
+            printer.show(event)
+            if isinstance(event, Summary):
+                failed = event.failed
+    return 1 if failed else 0
+
+
+def settings(args: argparse.Namespace) -> jobs.Settings:
+    """Return the settings that the options ask for. Raises UsageError where they contradict one another."""
+    extension = None if args.format is None else ending(args.format)
+    if extension and args.output is not None and planning.is_file_name(args.output) and args.output.suffix.lower() != extension:
+        raise UsageError(f"--format {args.format} and -o {args.output} ask for different formats")
+    return jobs.Settings(
+        model=args.model,
+        target=Target(args.scale, args.width, args.height),
+        backend=args.backend,
+        device=args.device,
+        precision=args.precision,
+        threads=args.threads,
+        tile=args.tile,
+        destination=args.output,
+        template=args.name,
+        extension=extension,
+        quality=args.quality,
+        existing="overwrite" if args.overwrite else "skip" if args.skip_existing else "rename",
+    )
+
+
+def ending(name: str) -> str:
+    """Return the file name ending of a format, with its dot. Raises UsageError for one that cannot be written."""
+    plain = name.lower().lstrip(".")
+    extension = FORMAT_ENDINGS.get(plain, f".{plain}")
+    known = planning.WRITABLE_PICTURES | planning.WRITABLE_VIDEOS
+    if extension not in known:
+        names = sorted(known_ending.lstrip(".") for known_ending in known)
+        raise UsageError(f"--format {name}: not one of {', '.join(names)}{did_you_mean(plain, names)}")
+    return extension

@@ -1,0 +1,103 @@
+"""A job's events for a person: a progress line while it works, a line for each file, a closing sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.events import Event, Failed, Finished, Progress, Skipped, Started, Summary, Warned
+
+if TYPE_CHECKING:
+    from addersesr_app.console import Console
+
+ARITHMETIC, ESTIMATED, MEASURED = "arithmetic (45 nm)", "estimated on this machine", "measured"
+"""The three ways in which an energy is known; DESIGN has them never mixed."""
+BAR = 24
+
+
+class JobPrinter:
+    """Prints events as they come."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._folder = ""
+
+    def show(self, event: Event) -> None:
+        """Print one event: as JSON where that was asked for, else as text."""
+        if self._console.as_json:
+            self._console.event(event)
+        else:
+            self._text(event)
+
+    def _text(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._console.status(f"{self._folder}{Path(event.input).name}")
+            case Progress():
+                self._progress(event)
+            case Finished():
+                self._console.line(finished_line(event))
+            case Skipped():
+                self._console.note(f"{event.input}: left out ({event.reason})")
+            case Warned():
+                self._console.note(f"{event.input}: {event.message}")
+            case Failed():
+                self._console.note(f"addersesr: {event.message}")
+            case Summary():
+                self._console.note(summary_line(event))
+
+    def _progress(self, event: Progress) -> None:
+        if event.unit == "file":
+            self._folder = f"{event.done}/{event.total} files  "
+            return
+        count = f"{event.done} {event.unit}s" if event.total is None else f"{bar(event.done, event.total)} {event.done}/{event.total}"
+        self._console.status(f"{self._folder}{Path(event.input).name}  {count}")
+
+
+def finished_line(event: Finished) -> str:
+    """Input and output, size, time, speed and energy, each number with its unit."""
+    parts = [f"{event.input} → {event.output}"]
+    if event.width and event.height:
+        parts.append(f"{event.width}×{event.height}")
+    parts += [file_size(Path(event.output)), f"{event.seconds:.2f} s"]
+    if event.width and event.height and event.seconds > 0:
+        parts.append(f"{event.width * event.height / 1e6 / event.seconds:.2f} MP/s")
+    parts.append(f"{event.model} {event.precision} on {event.backend}")
+    parts += energies(event)
+    return "  ".join(part for part in parts if part)
+
+
+def energies(event: Finished) -> list[str]:
+    """Every energy that is known, each with how it is known."""
+    found = event.energy
+    known = ((found.arithmetic_mj, ARITHMETIC), (found.estimated_mj, ESTIMATED), (found.measured_mj, MEASURED))
+    return [f"{energy(value)} {label}" for value, label in known if value is not None]
+
+
+def energy(value_mj: float) -> str:
+    """An energy with a unit that suits its size."""
+    if value_mj < 1000:
+        return f"{value_mj:.3g} mJ"
+    return f"{value_mj / 1000:.3g} J" if value_mj < 3.6e6 else f"{value_mj / 3.6e6:.3g} Wh"
+
+
+def file_size(path: Path) -> str:
+    """A file's size in kB or MB, nothing where it has gone."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return ""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+
+
+def summary_line(event: Summary) -> str:
+    """How the inputs ended, in a sentence."""
+    parts = [f"{event.done} done"]
+    parts += [f"{count} {word}" for count, word in ((event.failed, "failed"), (event.skipped, "left out")) if count]
+    return ", ".join(parts)
+
+
+def bar(done: int, total: int) -> str:
+    """A bar of fixed width."""
+    filled = BAR * done // max(total, 1)
+    return "█" * filled + "░" * (BAR - filled)

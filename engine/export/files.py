@@ -1,0 +1,44 @@
+"""A network as the bytes of a file in a format that other programs read."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal, cast
+
+from engine import weights
+from engine.errors import BackendError
+
+if TYPE_CHECKING:
+    import onnx
+
+    from engine.network import Precision
+    from engine.weights import Model
+
+Format = Literal["onnx", "tflite", "safetensors"]
+
+
+def to_bytes(model: Model, form: Format, precision: Precision = "fp32", size: tuple[int, int] | None = None) -> bytes:
+    """The file. ``size`` (width, height) fixes the input's, None leaves it free where the format can.
+
+    Raises ModelError for a form that the network does not have, BackendError where a library that the format needs is missing.
+    """
+    if form == "safetensors":
+        return weights.to_bytes(model)
+    try:
+        module = import_module(f"engine.export.{form}")
+    except ImportError as error:
+        raise BackendError(f"export to {form} is not available here: {error}") from error
+    if form == "tflite":
+        return cast("bytes", module.to_bytes(model, precision, size))
+    graph: onnx.ModelProto = module.graph(model, precision)
+    if size is not None:
+        _fix_size(graph, size, model.spec.scale)
+    return cast("bytes", graph.SerializeToString())
+
+
+def _fix_size(graph: onnx.ModelProto, size: tuple[int, int], scale: int) -> None:
+    """Replace the free height and width of the graph's input and output."""
+    width, height = size
+    for value, factor in ((graph.graph.input[0], 1), (graph.graph.output[0], scale)):
+        dimensions = value.type.tensor_type.shape.dim
+        dimensions[2].dim_value, dimensions[3].dim_value = height * factor, width * factor

@@ -1,0 +1,151 @@
+"""What to do with which file: a job is files, folders and settings in, a stream of events out. One bad file never stops the rest."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from engine import planning, selection
+from engine.errors import AdderSESRError, Cancelled
+from engine.events import Event, Failed, Finished, Progress, Skipped, Started, Summary
+from engine.naming import Existing, Naming, check_template
+from engine.selection import Target
+from engine.storing import sweep
+from engine.stream import stream
+from engine.workshop import Workshop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from engine.bench import Calibration
+    from engine.catalogue import Catalogue
+    from engine.planning import Plan, Task
+    from engine.power import Meter
+    from engine.selection import Selection
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a job's inputs are upscaled and its outputs stored. ``extension`` (with its dot) is the format, None for the source's.
+
+    ``quality`` is 1..100 for formats that lose something; ``tile`` the largest tile's side in input pixels, None for automatic.
+    """
+
+    model: str | None = None
+    target: Target = field(default_factory=Target)
+    backend: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+    tile: int | None = None
+    destination: Path | None = None
+    template: str | None = None
+    extension: str | None = None
+    quality: int | None = None
+    existing: Existing = "rename"
+
+    def __post_init__(self) -> None:
+        if self.template is not None:
+            check_template(self.template)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Files and folders, and what to do with them."""
+
+    inputs: tuple[Path, ...]
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a job needs from its surroundings: the models, this machine's speed, and its energy meters."""
+
+    catalogue: Catalogue
+    calibration: Calibration | None = None
+    meters: Sequence[Meter] = ()
+
+
+def run(job: Job, tools: Tools, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+    """Do ``job`` in a thread and yield its events; the last is a `Summary`. Closing the generator cancels it within a tile.
+
+    Raises Cancelled after the summary where ``cancelled`` became true before the end; UsageError, ModelError and
+    BackendError before the first event where nothing can be done at all.
+    """
+    return stream(partial(perform, job, tools), cancelled)
+
+
+def perform(job: Job, tools: Tools, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> None:
+    """As `run`, in the calling thread: events go to ``emit``; ``cancelled`` is asked at every tile and may block to pause."""
+    chosen = selection.select(tools.catalogue, job.settings.model, job.settings.target, job.settings.precision)
+    plan = planning.plan(job.inputs, naming(job.settings, chosen))
+    workshop = Workshop(job.settings, chosen, tools.calibration, tuple(tools.meters))
+    if plan.tasks:
+        workshop.prepare()
+    for folder in {task.output.parent for task in plan.tasks}:
+        sweep(folder)
+    tally = _Tally(emit)
+    for notice in plan.notices:
+        tally.tell(notice)
+    try:
+        _work_through(plan, workshop, tally, cancelled)
+    finally:
+        emit(tally.summary())
+
+
+def naming(settings: Settings, chosen: Selection) -> Naming:
+    """The rules for names that ``settings`` ask for."""
+    precision = "fp32" if settings.precision == "auto" else settings.precision
+    return Naming(
+        chosen.nominal_scale, settings.destination, settings.template, settings.extension, settings.existing, chosen.nominal.id, precision
+    )
+
+
+@dataclass
+class _Tally:
+    """Passes events on and counts how inputs ended."""
+
+    emit: Callable[[Event], None]
+    counts: Counter[type[Event]] = field(default_factory=Counter)
+
+    def tell(self, event: Event) -> None:
+        self.counts[type(event)] += 1
+        self.emit(event)
+
+    def summary(self) -> Summary:
+        return Summary(self.counts[Finished], self.counts[Failed], self.counts[Skipped])
+
+
+def _work_through(plan: Plan, workshop: Workshop, tally: _Tally, cancelled: Callable[[], bool]) -> None:
+    """Do every task in turn. Raises Cancelled."""
+    members = Counter(task.root for task in plan.tasks)
+    done: Counter[Path | None] = Counter()
+    for task in plan.tasks:
+        if cancelled():
+            raise Cancelled("cancelled")
+        tally.tell(_attempt(task, workshop, tally.emit, cancelled))
+        if task.root is not None:
+            done[task.root] += 1
+            tally.tell(Progress(str(task.root), done[task.root], members[task.root], "file"))
+
+
+def _attempt(task: Task, workshop: Workshop, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> Event:
+    """Do one task and say how it ended. Raises Cancelled alone: whatever else happens concerns this file only."""
+    emit(Started(str(task.source), str(task.output)))
+    try:
+        return workshop.picture(task, emit, cancelled)
+    except Cancelled:
+        raise
+    except AdderSESRError as error:
+        return Failed(str(task.source), type(error).__name__, str(error))
+    except MemoryError:
+        return Failed(str(task.source), "MemoryError", f"{task.source}: there is not enough memory; try a smaller --tile")
+    except Exception as error:
+        _log.exception("%s", task.source)
+        return Failed(str(task.source), "InternalError", f"{task.source}: something went wrong that should not ({error!r}); see the log")
