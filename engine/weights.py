@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import struct
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ FORMAT_VERSION = 1
 METADATA_KEY = "addersesr"
 INT8_PREFIX = "int8."
 MAX_FILE_BYTES = 64 * 2**20
+MAX_ID = 100
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,9 @@ def write(model: Model, path: Path) -> None:
 def read(path: Path) -> Model:
     """Read and verify a model file. Raises ModelError with the reason; an unknown format version is refused."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        if not stat.S_ISREG((found := path.stat()).st_mode):
+            raise ModelError(f"{path}: not a file")
+        if found.st_size > MAX_FILE_BYTES:
             raise ModelError(f"{path}: too large for a model file (over {MAX_FILE_BYTES >> 20} MiB)")
         data = path.read_bytes()
     except OSError as error:
@@ -117,7 +121,8 @@ def from_bytes(data: bytes, name: str) -> Model:
     spec = _spec(header, name)
     floats = {key: array for key, array in stored.items() if not key.startswith(INT8_PREFIX)}
     int8 = {key.removeprefix(INT8_PREFIX): array for key, array in stored.items() if key.startswith(INT8_PREFIX)}
-    return Model(str(header.get("id", Path(name).stem)), spec, floats, int8, _mapping(header.get("about", {}), name))
+    check_tensors(spec, floats, name)  # again in Model, which knows the id, not the file
+    return Model(_id(header, name), spec, floats, int8, _mapping(header.get("about", {}), name))
 
 
 def digest(path: Path) -> str:
@@ -147,6 +152,14 @@ def _spec(header: dict[str, Any], name: str) -> NetworkSpec:
         return NetworkSpec(**_mapping(header.get("spec"), name))
     except (TypeError, ValueError) as error:
         raise ModelError(f"{name}: the model's network is not understood ({error})") from error
+
+
+def _id(header: dict[str, Any], name: str) -> str:
+    """The model's id, the file's name where it has none. It goes into names of files: no separators, nothing unprintable."""
+    identity = header.get("id", Path(name).stem)
+    if not isinstance(identity, str) or not 0 < len(identity) <= MAX_ID or not identity.isprintable() or set(identity) & set("/\\"):
+        raise ModelError(f"{name}: {identity!r:.60} cannot be a model's id")
+    return identity
 
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:
