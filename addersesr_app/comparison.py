@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["split", "side", "hold", "heat"]
 Side = Literal["left", "right"]
+MODES: tuple[Mode, ...] = ("split", "side", "hold", "heat")
 
 
 @dataclass(frozen=True, slots=True)

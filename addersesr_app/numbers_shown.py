@@ -34,6 +34,13 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def short_duration(seconds: float) -> str:
+    """A time in one unit, such as ``4.4 min``."""
+    if seconds < 60:
+        return duration(seconds)
+    return f"{_figures(seconds / 60)} min" if seconds < 5400 else f"{_figures(seconds / 3600)} h"
+
+
 def times(factor: float) -> str:
     """A ratio, such as ``1.9×`` or ``197×``."""
     return f"{factor:.1f}×" if factor < 10 else f"{factor:.0f}×"

@@ -72,6 +72,11 @@ class PictureSession(QObject):
         self._rest_timer = self._timer(REST_MS, self._ask_exact_preview)
 
     @property
+    def network(self) -> Network | None:
+        """The chosen network and what runs it."""
+        return self._network
+
+    @property
     def path(self) -> str:
         """The source's path; empty without one."""
         return self.facts.path if self.facts else ""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QImage
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from engine.protocol import Level, Pixels
 
 BYTES_A_PIXEL = 4
@@ -52,8 +54,10 @@ class SharedPicture:
         self._memory.close()
 
     def _image(self, level: Level, kind: QImage.Format) -> QImage:
-        row = level.width * BYTES_A_PIXEL
-        return QImage(self._memory.buf[level.offset : level.offset + row * level.height].toreadonly(), level.width, level.height, row, kind)
+        row, buffer = level.width * BYTES_A_PIXEL, self._memory.buf
+        assert buffer is not None
+        view = buffer[level.offset : level.offset + row * level.height].toreadonly()
+        return QImage(view, level.width, level.height, row, kind)
 
 
 def attach(name: str) -> SharedMemory:
@@ -72,5 +76,5 @@ def attach(name: str) -> SharedMemory:
         resource_tracker.register = register
 
 
-def _book_nothing(name: str, rtype: str) -> None:
+def _book_nothing(name: Sized, rtype: str) -> None:
     """Take the place of `resource_tracker.register`."""

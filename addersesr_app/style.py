@@ -62,7 +62,7 @@ QToolButton:pressed, QToolButton:checked { background: $raised; border-color: $l
 QToolButton:focus { border-color: $accent; }
 #segments { background: $ground; border: 1px solid $line; border-radius: 9px; }
 #segments QToolButton { padding: 4px 10px; border-radius: 7px; color: $muted; margin: 2px; }
-#segments QToolButton:checked { background: $raised; color: $text; border-color: $line; }
+#segments QToolButton:checked { background: $segment; color: $text; border-color: $line; font-weight: 600; }
 
 QComboBox, QLineEdit, QSpinBox { background: $ground; border: 1px solid $line; border-radius: 8px; padding: 6px 10px; min-height: 20px;
     selection-background-color: $accent; selection-color: $on_accent; }
@@ -72,8 +72,11 @@ QComboBox::drop-down { border: none; width: 26px; }
 QComboBox::down-arrow { image: url($chevron); width: 16px; height: 16px; }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $line; border-radius: 8px; padding: 4px; outline: none;
     selection-background-color: $accent_soft; selection-color: $text; }
-QSpinBox::up-button, QSpinBox::down-button { width: 0; border: none; }
-QCheckBox { spacing: 8px; }
+QCheckBox { spacing: 10px; padding: 4px 0; }
+QCheckBox::indicator { width: 18px; height: 18px; border: 1px solid $line; border-radius: 5px; background: $ground; }
+QCheckBox::indicator:hover { border-color: $muted; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url($check); }
+QCheckBox:focus { color: $accent; }
 
 QProgressBar { background: $raised; border: none; border-radius: 3px; max-height: 6px; min-height: 6px; }
 QProgressBar::chunk { background: $accent; border-radius: 3px; }
@@ -93,6 +96,6 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 """)
 
 
-def style_sheet(colours: Mapping[str, str], chevron: str) -> str:
-    """The sheet with ``colours`` by their names and ``chevron``, the file with a drop-down's arrow."""
-    return _SHEET.substitute(colours, chevron=chevron)
+def style_sheet(colours: Mapping[str, str], chevron: str, check: str) -> str:
+    """The sheet with ``colours`` by their names, and the files of a drop-down's arrow and of a box's check mark."""
+    return _SHEET.substitute(colours, chevron=chevron, check=check)

@@ -34,6 +34,7 @@ class Colours:
     on_accent: str
     accent_hover: str
     accent_soft: str
+    segment: str
     danger: str
     canvas: str
 
@@ -49,6 +50,7 @@ DARK = Colours(
     on_accent="#07150f",
     accent_hover="#5bd3a2",
     accent_soft="#1d3a31",
+    segment="#2d333d",
     danger="#f0796f",
     canvas="#0e1014",
 )
@@ -63,6 +65,7 @@ LIGHT = Colours(
     on_accent="#ffffff",
     accent_hover="#0b6848",
     accent_soft="#dcf1e8",
+    segment="#ffffff",
     danger="#b8332a",
     canvas="#e4e7ec",
 )
@@ -118,7 +121,8 @@ class Theme(QObject):
         self.colours = DARK if dark else LIGHT
         self._app.setPalette(_palette(self.colours))
         values = {field.name: str(getattr(self.colours, field.name)) for field in fields(self.colours)}
-        self._app.setStyleSheet(style_sheet(values, (ICONS / f"chevron-{'dark' if dark else 'light'}.svg").as_posix()))
+        kind = "dark" if dark else "light"
+        self._app.setStyleSheet(style_sheet(values, *((ICONS / f"{name}-{kind}.svg").as_posix() for name in ("chevron", "check"))))
         self.changed.emit()
 
 

@@ -107,7 +107,8 @@ class ComparePainter:
         painter.setPen(QPen(QColor(0, 0, 0, 70), ratio))
         painter.setBrush(QColor("white"))
         painter.drawEllipse(centre, radius, radius)
-        painter.setPen(QPen(QColor("#1a1f27"), 1.8 * ratio, cap=Qt.PenCapStyle.RoundCap, join=Qt.PenJoinStyle.RoundJoin))
+        solid, round_cap = Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap
+        painter.setPen(QPen(QColor("#1a1f27"), 1.8 * ratio, solid, round_cap, Qt.PenJoinStyle.RoundJoin))
         for sign in (-1, 1):
             tip, back, half = sign * 8 * ratio, sign * 4 * ratio, 4 * ratio
             arrow = [centre + QPointF(back, -half), centre + QPointF(tip, 0), centre + QPointF(back, half)]

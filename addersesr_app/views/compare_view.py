@@ -119,14 +119,16 @@ class CompareView(QWidget):
         """See it larger or smaller by a factor."""
         self.zoom_to(self._viewport.zoom * factor)
 
-    def visible_region(self, scale: int) -> Region | None:
-        """The input pixels that are seen, whole ones; None where no picture is."""
+    def visible_region(self, scale: int, margin: int = 0) -> Region | None:
+        """The input pixels that are seen, whole ones, and ``margin`` more on each side; None where no picture is."""
         before = self._comparison.before
         if before is None:
             return None
         left, top, right, bottom = (value / scale for value in self._viewport.visible())
-        x, y = min(int(left), before.width - 1), min(int(top), before.height - 1)
-        return Region(x, y, max(min(math.ceil(right), before.width) - x, 1), max(min(math.ceil(bottom), before.height) - y, 1))
+        x, y = max(int(left) - margin, 0), max(int(top) - margin, 0)
+        x, y = min(x, before.width - 1), min(y, before.height - 1)
+        end_x, end_y = min(math.ceil(right) + margin, before.width), min(math.ceil(bottom) + margin, before.height)
+        return Region(x, y, max(end_x - x, 1), max(end_y - y, 1))
 
     def reduction(self) -> int:
         """How many times smaller than the full result a preview may be and still fill the screen."""

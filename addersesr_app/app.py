@@ -1,0 +1,147 @@
+"""Builds every object of the window once, hands each what it needs, and joins them. Nothing is global."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QApplication
+
+import resources
+from addersesr_app import settings
+from addersesr_app.engine_client import EngineClient
+from addersesr_app.places import places
+from addersesr_app.preferences import Preferences
+from addersesr_app.session import PictureSession
+from addersesr_app.speeds import Speeds
+from addersesr_app.theme import Theme
+from addersesr_app.views.main_window import MainWindow
+from addersesr_app.views.models_page import ModelsPage
+from addersesr_app.views.settings_page import SettingsPage
+from addersesr_app.views.train_page import TrainPage
+from addersesr_app.views.upscale_page import UpscalePage
+from engine.protocol import Hello, Ready, Survey, Surveyed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtGui import QImage
+
+    from addersesr_app.places import Places
+    from engine.events import Event
+
+SAMPLE = Path(resources.__file__).parent / "sample.png"
+PACKAGES = Path(__file__).parent.parent
+SERVE = (sys.executable, "-m", "addersesr_app", "serve")
+
+
+class Application(QObject):
+    """The window and all that stands behind it."""
+
+    def __init__(self, app: QApplication, where: Places, theme: str | None = None, command: Sequence[str] = SERVE) -> None:
+        """``theme`` overrules the settings; ``command`` starts the engine's process."""
+        super().__init__()
+        self.preferences = Preferences(settings.load(where.settings), where.settings, self)
+        self._theme_given = theme
+        self.theme = Theme(app, theme or self.preferences.settings.look.theme)  # type: ignore[arg-type]
+        self.client = EngineClient(command, str(PACKAGES), self)
+        self.session = PictureSession(self.client, self)
+        self.speeds = Speeds(self.client, self)
+        self.upscale_page = UpscalePage(self.theme, self.session, self.speeds, self.preferences)
+        self.models_page = ModelsPage(self.theme)
+        self.settings_page = SettingsPage(self.theme, self.preferences)
+        look = self.preferences.settings.look
+        pages = {
+            "upscale": (self.tr("Upscale"), self.upscale_page),
+            "train": (self.tr("Train"), TrainPage(self.theme)),
+            "models": (self.tr("Models"), self.models_page),
+            "settings": (self.tr("Settings"), self.settings_page),
+        }
+        self.window = MainWindow(self.theme, pages, (look.width, look.height))
+        self._pasted: tempfile.TemporaryDirectory[str] | None = None
+        self._surveyed = False
+        self._connect()
+
+    def start(self, files: Sequence[Path] = (), page: str = "upscale") -> None:
+        """Start the engine, show the window, open the first of ``files``."""
+        self.client.start()
+        self.client.ask(Hello, self._on_ready)
+        self.window.show_page(page)
+        self.window.show()
+        if files:
+            self.open(files)
+
+    def open(self, files: Sequence[Path]) -> None:
+        """Open files that a person gave."""
+        self.session.open(str(files[0].absolute()))
+
+    def close(self) -> None:
+        """Let go of everything that outlives a window."""
+        size = self.window.size()
+        self.preferences.change("look", width=size.width(), height=size.height())
+        self.preferences.save()
+        self.upscale_page.view.show_picture(None, 1)
+        self.session.close()
+        self.client.close()
+        if self._pasted is not None:
+            self._pasted.cleanup()
+
+    def _connect(self) -> None:
+        window, page = self.window, self.upscale_page
+        window.files_given.connect(self.open)
+        window.image_given.connect(self._open_image)
+        window.page_shown.connect(self._page_shown)
+        window.closed.connect(self.close)
+        page.open_wanted.connect(window.ask_for_files)
+        page.sample_wanted.connect(lambda: self.open([SAMPLE]))
+        self.models_page.use_wanted.connect(self._use_model)
+        self.preferences.changed.connect(self._setting_changed)
+        self.client.went_down.connect(page.banner.say_error)
+        self.client.gave_up.connect(page.banner.say_error)
+
+    def _on_ready(self, event: Event) -> None:
+        if isinstance(event, Ready):
+            self.upscale_page.offer(event.models)
+            self.models_page.offer(event.models)
+
+    def _on_surveyed(self, event: Event) -> None:
+        if isinstance(event, Surveyed):
+            self.settings_page.show_backends(event.backends)
+
+    def _page_shown(self, page: str) -> None:
+        if page == "settings" and not self._surveyed:
+            self._surveyed = True
+            self.client.ask(Survey, self._on_surveyed)
+
+    def _use_model(self, identity: str) -> None:
+        self.upscale_page.inspector.network.pick(identity)
+        self.window.show_page("upscale")
+
+    def _setting_changed(self, group: str) -> None:
+        if group == "look" and self._theme_given is None:
+            self.theme.choose(self.preferences.settings.look.theme)
+        if group == "engine":
+            self.upscale_page.engine_changed()
+
+    def _open_image(self, image: QImage) -> None:
+        """Open a pasted picture, by way of a file of its own."""
+        if self._pasted is None:
+            self._pasted = tempfile.TemporaryDirectory(prefix="addersesr-")
+        number = len(list(Path(self._pasted.name).iterdir())) + 1
+        path = Path(self._pasted.name) / f"pasted-{number}.png"
+        image.save(str(path))
+        self.session.open(str(path))
+
+
+def main(files: Sequence[Path] = (), theme: str | None = None, page: str = "upscale") -> int:
+    """Open the window with ``files`` and give its exit status."""
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("addersesr")
+    app.setApplicationDisplayName("AdderSESR")
+    application = Application(app, places(), theme)
+    application.start(files, page)
+    return int(app.exec())

@@ -1,0 +1,68 @@
+"""Pictures of every page, light and dark, for the README and for whoever changes a page: `python -m addersesr_app.screenshots OUT`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtGui import QFont, QFontDatabase
+from PySide6.QtWidgets import QApplication
+
+from addersesr_app.app import SAMPLE, Application
+from addersesr_app.places import places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtCore import SignalInstance
+
+SIZE = (1320, 820)
+TIMEOUT_MS = 60_000
+FONTS = ("Inter", "Noto Sans", "DejaVu Sans")
+PAGES = ("upscale", "train", "models", "settings")
+
+
+def main(out: Path, picture: Path = SAMPLE) -> int:
+    """Write ``upscale-light.png``, ``upscale-dark.png`` and so on into ``out``."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    app = QApplication(sys.argv[:1])
+    families = QFontDatabase.families()
+    app.setFont(QFont(next((name for name in FONTS if name in families), app.font().family())))
+    out.mkdir(parents=True, exist_ok=True)
+    for theme in ("light", "dark"):
+        application = Application(app, places(), theme)
+        application.window.resize(*SIZE)
+        application.start([picture])
+        wait(application.session.state_changed, lambda: application.session.state == "done")  # noqa: B023 (called at once)
+        wait(application.session.patch_changed, lambda: application.session.patch is not None)  # noqa: B023
+        for page in PAGES:
+            application.window.show_page(page)
+            settle()
+            application.window.grab().save(str(out / f"{page}-{theme}.png"))
+        application.window.close()
+    return 0
+
+
+def wait(signal: SignalInstance, reached: Callable[[], bool]) -> None:
+    """Let the window live until ``reached``; ``signal`` tells when to look."""
+    loop = QEventLoop()
+    signal.connect(lambda: loop.quit() if reached() else None)
+    QTimer.singleShot(TIMEOUT_MS, loop.quit)
+    if not reached():
+        loop.exec()
+    if not reached():
+        raise TimeoutError("the window did not get that far")
+
+
+def settle(milliseconds: int = 400) -> None:
+    """Let the window do what it has to."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(Path, sys.argv[1:3])))

@@ -1,0 +1,47 @@
+"""How fast networks are on this machine: timed once each, corrected by what real pictures take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from engine.protocol import Bench, Benched
+
+if TYPE_CHECKING:
+    from addersesr_app.engine_client import EngineClient
+    from engine.events import Event
+    from engine.protocol import Network
+
+
+class Speeds(QObject):
+    """Seconds an input pixel by network. ``learnt`` tells that more is known."""
+
+    learnt = Signal()
+
+    def __init__(self, client: EngineClient, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._client = client
+        self._seconds_a_pixel: dict[Network, float] = {}
+        self._asked: set[Network] = set()
+
+    def learn(self, network: Network) -> None:
+        """Have a network timed, unless it is known or being timed."""
+        if network not in self._asked:
+            self._asked.add(network)
+            self._client.ask(lambda identity: Bench(identity, network), self._on_benched)
+
+    def note(self, network: Network, pixels: int, seconds: float) -> None:
+        """Take a real picture's time as the truth."""
+        self._asked.add(network)
+        self._seconds_a_pixel[network] = seconds / pixels
+
+    def predict(self, network: Network, pixels: int) -> float | None:
+        """Seconds for a picture of this many input pixels; None while unknown."""
+        known = self._seconds_a_pixel.get(network)
+        return None if known is None else known * pixels
+
+    def _on_benched(self, event: Event) -> None:
+        if isinstance(event, Benched):
+            self._seconds_a_pixel.setdefault(event.network, event.seconds / (event.width * event.height))
+            self.learnt.emit()

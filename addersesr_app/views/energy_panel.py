@@ -1,0 +1,132 @@
+"""What upscaling this picture costs: operations, arithmetic energy and time of the chosen network beside two known ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+
+from addersesr_app import numbers_shown
+from addersesr_app.views.controls import column, label, row, rule
+from engine import cost
+
+if TYPE_CHECKING:
+    from engine.cost import Cost
+    from engine.network import NetworkSpec, Precision
+
+COLUMNS = ("this", "fsrcnn", "vdsr")
+ROWS = ("macs", "multiplies", "additions", "energy", "time")
+
+
+class EnergyPanel(QWidget):
+    """Shows `engine.cost` for one network and one picture; times are this machine's, predicted or taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells: dict[tuple[str, str], QLabel] = {}
+        self._spec: NetworkSpec | None = None
+        self._precision: Precision = "fp32"
+        self._size: tuple[int, int] | None = None
+        self._headline, self._headline_unit = label("–", "number"), label("", "small")
+        self._time, self._time_note = label("–", "number"), label("", "small")
+        self._saving = label("", "small", wrap=True)
+        self._heads = {name: label(text, "section") for name, text in zip(COLUMNS, (self.tr("Chosen"), "FSRCNN", "VDSR"), strict=True)}
+        self.setLayout(
+            column(
+                label(self.tr("COST OF THIS PICTURE"), "section"),
+                row(
+                    column(self._headline, self._headline_unit, spacing=0),
+                    -1,
+                    column(self._time, self._time_note, spacing=0),
+                    -1,
+                    spacing=16,
+                ),
+                rule(),
+                self._grid(),
+                self._saving,
+                spacing=10,
+            )
+        )
+        self._headline_unit.setText(self.tr("arithmetic, 45 nm"))
+        self._headline_unit.setToolTip(
+            self.tr(
+                "What the network's additions and multiplications alone would take in 45 nm silicon "
+                "(Horowitz, ISSCC 2014). A computer draws orders of magnitude more."
+            )
+        )
+
+    def show_network(self, name: str, spec: NetworkSpec, precision: Precision) -> None:
+        """Count for another network."""
+        self._spec, self._precision = spec, precision
+        self._heads["this"].setToolTip(name)
+        self._update()
+
+    def show_size(self, width: int, height: int) -> None:
+        """Count for a picture of this many input pixels."""
+        self._size = (width, height)
+        self._update()
+
+    def show_time(self, seconds: float | None, *, taken: bool) -> None:
+        """Show the time that the network takes here: taken, or predicted, or unknown."""
+        text = "–" if seconds is None else numbers_shown.duration(seconds)
+        self._time.setText(text)
+        self._time_note.setText(self.tr("taken") if taken else self.tr("predicted on this machine"))
+        for name in COLUMNS:
+            self.cells["time", name].setText(self._time_of(name, seconds))
+
+    def _grid(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(7)
+        grid.setColumnStretch(0, 1)
+        names = {
+            "macs": self.tr("MACs"),
+            "multiplies": self.tr("Multiplies"),
+            "additions": self.tr("Additions"),
+            "energy": self.tr("Energy"),
+            "time": self.tr("Time"),
+        }
+        for index, name in enumerate(COLUMNS, 1):
+            grid.addWidget(self._heads[name], 0, index, Qt.AlignmentFlag.AlignRight)
+        for line, (key, text) in enumerate(names.items(), 1):
+            grid.addWidget(label(text, "muted"), line, 0)
+            for index, name in enumerate(COLUMNS, 1):
+                cell = label("–", "" if name == "this" else "muted")
+                cell.setObjectName(f"{key}.{name}")
+                self.cells[key, name] = cell
+                grid.addWidget(cell, line, index, Qt.AlignmentFlag.AlignRight)
+        self.cells["energy", "this"].setProperty("role", "accent")
+        return grid
+
+    def _costs(self) -> dict[str, Cost]:
+        assert self._spec is not None
+        assert self._size is not None
+        scale, (width, height) = self._spec.scale, self._size
+        return {
+            "this": cost.cost(self._spec, width, height, self._precision),
+            "fsrcnn": cost.fsrcnn(scale, width, height),
+            "vdsr": cost.vdsr(scale, width, height),
+        }
+
+    def _update(self) -> None:
+        if self._spec is None or self._size is None:
+            return
+        costs = self._costs()
+        for name, one in costs.items():
+            self.cells["macs", name].setText(numbers_shown.count(one.macs))
+            self.cells["multiplies", name].setText(numbers_shown.count(one.multiplies))
+            self.cells["additions", name].setText(numbers_shown.count(one.additions))
+            self.cells["energy", name].setText(numbers_shown.energy(one.energy_mj))
+        self._headline.setText(numbers_shown.energy(costs["this"].energy_mj))
+        fewer = {name: numbers_shown.times(costs[name].energy_pj / costs["this"].energy_pj) for name in ("fsrcnn", "vdsr")}
+        self._saving.setText(self.tr("FSRCNN takes {fsrcnn} this energy, VDSR {vdsr}.").format(fsrcnn=fewer["fsrcnn"], vdsr=fewer["vdsr"]))
+
+    def _time_of(self, name: str, seconds: float | None) -> str:
+        """This network's time; the others', which do not run here, at the same multiply-accumulates a second."""
+        if seconds is None or self._spec is None or self._size is None:
+            return "–"
+        costs = self._costs()
+        if name == "this":
+            return numbers_shown.short_duration(seconds)
+        return "≈ " + numbers_shown.short_duration(seconds * costs[name].macs / costs["this"].macs)

@@ -1,0 +1,112 @@
+"""The networks there are: a card each, with what they cost and how good they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QScrollArea, QVBoxLayout, QWidget
+
+from addersesr_app import numbers_shown
+from addersesr_app.views.controls import Button, Card, column, label, row
+from engine import cost
+from engine.network import NetworkSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from addersesr_app.theme import Theme
+    from engine.protocol import ModelCard
+
+CARD_WIDTH = 330
+REFERENCE_SIZE = (640, 360)
+"""The published tables' input size."""
+
+
+class ModelsPage(QWidget):
+    """Lists the models. ``use_wanted`` tells the id of the one that a person wants to use."""
+
+    use_wanted = Signal(str)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._cards: list[QWidget] = []
+        self._note = label("", "muted", wrap=True)
+        self._grid = QGridLayout()
+        self._grid.setSpacing(16)
+        self.top = QVBoxLayout()
+        body = QWidget()
+        body.setLayout(
+            column(
+                label(self.tr("Models"), "title"),
+                self._note,
+                self.top,
+                self._grid,
+                -1,
+                margins=(32, 28, 32, 28),
+                spacing=14,
+            )
+        )
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(body)
+        self.setLayout(column(scroll))
+
+    def offer(self, cards: Sequence[ModelCard]) -> None:
+        """List these models."""
+        for old in self._cards:
+            old.deleteLater()
+        width, height = REFERENCE_SIZE
+        self._note.setText(
+            self.tr("Costs are for {size} pixels of input; energy is the arithmetic's alone, at 45 nm.").format(
+                size=numbers_shown.size(width, height)
+            )
+            if cards
+            else self.tr("No model is installed. Train one with “addersesr train”, or put a .safetensors file into the models folder.")
+        )
+        self._cards = [self._card(card) for card in cards]
+        self._arrange()
+
+    def resizeEvent(self, event: object) -> None:
+        """Use the width there is."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        columns = max((self.width() - 64) // (CARD_WIDTH + 16), 1)
+        for index, card in enumerate(self._cards):
+            self._grid.addWidget(card, index // columns, index % columns)
+        for index in range(self._grid.columnCount()):
+            self._grid.setColumnStretch(index, 1 if index < columns else 0)
+
+    def _card(self, card: ModelCard) -> Card:
+        spec = NetworkSpec(card.scale, card.m, card.f, card.block, card.activation)
+        one = cost.cost(spec, *REFERENCE_SIZE)
+        facts = [
+            (self.tr("Parameters"), numbers_shown.count(one.parameters)),
+            (self.tr("MACs"), numbers_shown.count(one.macs)),
+            (self.tr("Energy, fp32"), numbers_shown.energy(one.energy_mj)),
+            *((name, f"{value:.2f} dB") for name, value in card.psnr[:2]),
+        ]
+        if "int8" in card.precisions:
+            facts.insert(3, (self.tr("Energy, int8"), numbers_shown.energy(cost.cost(spec, *REFERENCE_SIZE, "int8").energy_mj)))
+        badges = [label(f"{card.scale}×", "badgeAccent"), *(label(text, "badge") for text in (card.block, *card.precisions))]
+        use = Button(self._theme, self.tr("Use"))
+        use.setAccessibleName(self.tr("Use {name}").format(name=card.title))
+        use.clicked.connect(lambda: self.use_wanted.emit(card.id))
+        licence = label(card.licence, "small")
+        summary = [label(card.summary, "small", wrap=True)] if card.summary else []
+        return Card(
+            label(card.title, "heading"), row(*badges, -1, spacing=6), *summary, 2, _facts(facts), -1, row(licence, -1, use), spacing=10
+        )
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> QGridLayout:
+    grid = QGridLayout()
+    grid.setVerticalSpacing(6)
+    grid.setColumnStretch(0, 1)
+    for line, (name, value) in enumerate(facts):
+        grid.addWidget(label(name, "muted"), line, 0)
+        grid.addWidget(label(value), line, 1, Qt.AlignmentFlag.AlignRight)
+    return grid

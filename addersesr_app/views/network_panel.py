@@ -1,0 +1,109 @@
+"""Which network: the model, the factor and the precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QSizePolicy, QWidget
+
+from addersesr_app import numbers_shown
+from addersesr_app.views.controls import Segments, column, label, row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.protocol import ModelCard
+
+
+class NetworkPanel(QWidget):
+    """Offers the models there are. ``chosen`` tells that a person picked another model, factor or precision."""
+
+    chosen = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cards: tuple[ModelCard, ...] = ()
+        self.models = QComboBox()
+        self.models.setAccessibleName(self.tr("Network"))
+        self.models.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.scales = Segments(self.tr("Factor"))
+        self.precisions = Segments(self.tr("Precision"))
+        self._summary = label("", "small", wrap=True)
+        self.setLayout(
+            column(
+                label(self.tr("NETWORK"), "section"),
+                self.models,
+                self._summary,
+                row(self.scales, self.precisions, spacing=8),
+                spacing=8,
+            )
+        )
+        self.models.activated.connect(self._model_picked)
+        self.scales.chosen.connect(self._scale_picked)
+        self.precisions.chosen.connect(lambda _: self.chosen.emit())
+
+    def offer(self, cards: Sequence[ModelCard], wanted: str, precision: str) -> None:
+        """Offer these models, ``wanted`` (an id) chosen where it is among them, else the first; without `chosen`."""
+        self._cards = tuple(cards)
+        scales = sorted({card.scale for card in cards})
+        self.scales.set_choices([(str(scale), f"{scale}×") for scale in scales])
+        self.scales.setVisible(bool(scales))
+        first = next((card for card in cards if card.id == wanted), cards[0] if cards else None)
+        if first is None:
+            self.models.clear()
+            self._summary.setText(self.tr("No model is installed."))
+            self.precisions.set_choices([])
+            return
+        self._fill(first)
+        self.precisions.choose(precision)
+
+    def card(self) -> ModelCard | None:
+        """The chosen model."""
+        identity = self.models.currentData()
+        return next((card for card in self._cards if card.id == identity), None)
+
+    def precision(self) -> str:
+        """The chosen precision."""
+        return self.precisions.value() or "fp32"
+
+    def pick(self, identity: str) -> None:
+        """Choose a model as a person would."""
+        card = next((card for card in self._cards if card.id == identity), None)
+        if card is not None:
+            self._fill(card)
+            self.chosen.emit()
+
+    def _fill(self, card: ModelCard) -> None:
+        """Offer the models of a card's factor, this one chosen."""
+        self.scales.choose(str(card.scale))
+        self.models.clear()
+        for other in self._cards:
+            if other.scale == card.scale:
+                self.models.addItem(other.title, other.id)
+        self.models.setCurrentIndex(self.models.findData(card.id))
+        self._describe(card)
+
+    def _describe(self, card: ModelCard) -> None:
+        parts = [self.tr("{count} parameters").format(count=numbers_shown.count(card.parameters))]
+        if card.block == "adder":
+            parts.insert(0, self.tr("adder layers"))
+        parts += [f"{name} {value:.2f} dB" for name, value in card.psnr[:1]]
+        self._summary.setText(" · ".join(parts))
+        before = self.precisions.value()
+        self.precisions.set_choices([(name, name) for name in card.precisions])
+        self.precisions.choose(before if before in card.precisions else card.precisions[0])
+
+    def _model_picked(self) -> None:
+        card = self.card()
+        if card is not None:
+            self._describe(card)
+            self.chosen.emit()
+
+    def _scale_picked(self, scale: str) -> None:
+        """Take the same kind of network at another factor, where there is one."""
+        now = self.card()
+        fitting = [card for card in self._cards if str(card.scale) == scale]
+        alike = [card for card in fitting if now and (card.m, card.f, card.block) == (now.m, now.f, now.block)]
+        self._fill((alike or fitting)[0])
+        self.chosen.emit()

@@ -1,0 +1,157 @@
+"""What can be set once for all: the look, what upscales, and where results go."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QGridLayout, QLineEdit, QScrollArea, QSpinBox, QWidget
+
+from addersesr_app.views.controls import Button, Card, Segments, column, label, row
+from engine.errors import UsageError
+from engine.naming import check_template
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from addersesr_app.preferences import Preferences
+    from addersesr_app.theme import Theme
+    from engine.protocol import BackendCard
+
+WIDTH = 760
+FORMATS = ("", ".png", ".jpg", ".webp", ".tif", ".avif", ".bmp")
+
+
+class SettingsPage(QWidget):
+    """Every control shows a setting and changes it at once."""
+
+    def __init__(self, theme: Theme, preferences: Preferences) -> None:
+        super().__init__()
+        self._theme, self._preferences = theme, preferences
+        self._backends = label(self.tr("Looking for back ends…"), "small", wrap=True)
+        holder = QWidget()
+        holder.setMaximumWidth(WIDTH)
+        holder.setLayout(
+            column(label(self.tr("Settings"), "title"), 4, self._look_card(), self._engine_card(), self._saving_card(), -1, spacing=14)
+        )
+        body = QWidget()
+        outer = row(holder, margins=(32, 28, 32, 28))
+        outer.setAlignment(Qt.AlignmentFlag.AlignLeft)
+        outer.setStretch(0, 1)
+        body.setLayout(outer)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(body)
+        self.setLayout(column(scroll))
+
+    def show_backends(self, cards: Sequence[BackendCard]) -> None:
+        """Say which back ends were found, and why others were not."""
+        lines = [
+            self.tr("{name} {version} on {devices}").format(name=card.name, version=card.version, devices=", ".join(card.devices))
+            if card.usable
+            else self.tr("{name}: not available ({problem})").format(name=card.name, problem=card.problem)
+            for card in cards
+        ]
+        self._backends.setText("\n".join(lines))
+
+    def _look_card(self) -> Card:
+        theme = Segments(self.tr("Colours"), [("auto", self.tr("Automatic")), ("light", self.tr("Light")), ("dark", self.tr("Dark"))])
+        theme.choose(self._preferences.settings.look.theme)
+        theme.chosen.connect(lambda value: self._preferences.change("look", theme=value))
+        return _card(self.tr("Look"), [(self.tr("Colours"), theme)])
+
+    def _engine_card(self) -> Card:
+        engine = self._preferences.settings.engine
+        backend = QComboBox()
+        for value, text in (("auto", self.tr("Automatic")), ("native", "Native (Halide)"), ("onnx", "ONNX Runtime"), ("torch", "PyTorch")):
+            backend.addItem(text, value)
+        backend.setCurrentIndex(max(backend.findData(engine.backend), 0))
+        backend.activated.connect(lambda _: self._preferences.change("engine", backend=str(backend.currentData())))
+        threads = _spin(0, os.cpu_count() or 1)
+        threads.setSpecialValueText(self.tr("Automatic"))
+        threads.setValue(engine.threads)
+        threads.valueChanged.connect(lambda value: self._preferences.change("engine", threads=value))
+        at_once = QCheckBox(self.tr("Upscale a picture as soon as it is opened"))
+        at_once.setChecked(engine.at_once)
+        at_once.toggled.connect(lambda value: self._preferences.change("engine", at_once=value))
+        rows = [(self.tr("Back end"), backend), ("", self._backends), (self.tr("Threads"), threads), ("", at_once)]
+        return _card(self.tr("Engine"), rows)
+
+    def _saving_card(self) -> Card:
+        saving = self._preferences.settings.saving
+        folder = QLineEdit(saving.folder)
+        folder.setPlaceholderText(self.tr("Beside the source"))
+        folder.editingFinished.connect(lambda: self._preferences.change("saving", folder=folder.text().strip()))
+        choose = Button(self._theme, self.tr("Choose…"))
+        choose.clicked.connect(lambda: self._choose_folder(folder))
+        template = QLineEdit(saving.template)
+        self._example = label("", "small", wrap=True)
+        template.textChanged.connect(self._template_changed)
+        kind = QComboBox()
+        for value in FORMATS:
+            kind.addItem(value.lstrip(".").upper() if value else self.tr("As the source"), value)
+        kind.setCurrentIndex(max(kind.findData(saving.extension), 0))
+        kind.activated.connect(lambda _: self._preferences.change("saving", extension=str(kind.currentData())))
+        quality = _spin(1, 100)
+        quality.setValue(saving.quality)
+        quality.setToolTip(self.tr("For JPEG, WebP and AVIF"))
+        quality.valueChanged.connect(lambda value: self._preferences.change("saving", quality=value))
+        existing = Segments(
+            self.tr("Name taken"), [("rename", self.tr("Number it")), ("overwrite", self.tr("Replace")), ("skip", self.tr("Skip"))]
+        )
+        existing.choose(saving.existing)
+        existing.chosen.connect(lambda value: self._preferences.change("saving", existing=value))
+        where = QWidget()
+        where.setLayout(row(folder, choose))
+        self._template_changed(saving.template)
+        return _card(
+            self.tr("Results"),
+            [
+                (self.tr("Folder"), where),
+                (self.tr("Name"), template),
+                ("", self._example),
+                (self.tr("Format"), kind),
+                (self.tr("Quality"), quality),
+                (self.tr("If the name is taken"), existing),
+            ],
+        )
+
+    def _choose_folder(self, field: QLineEdit) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, self.tr("Folder for results"), field.text())
+        if chosen:
+            field.setText(chosen)
+            self._preferences.change("saving", folder=chosen)
+
+    def _template_changed(self, template: str) -> None:
+        """Show what the template makes of a name, and keep it where it makes one."""
+        try:
+            check_template(template)
+        except UsageError as error:
+            self._example.setText(str(error).removeprefix("--name "))
+            return
+        values = {"stem": "holiday", "scale": "2", "model": "sesr-m5-x2", "precision": "fp32", "extension": "jpg", "folder": "photos"}
+        self._example.setText(self.tr("holiday.jpg becomes {name}.jpg").format(name=template.format_map(values)))
+        if template.strip():
+            self._preferences.change("saving", template=template)
+
+
+def _spin(least: int, most: int) -> QSpinBox:
+    spin = QSpinBox()
+    spin.setRange(least, most)
+    spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+    return spin
+
+
+def _card(title: str, rows: Sequence[tuple[str, QWidget]]) -> Card:
+    grid = QGridLayout()
+    grid.setHorizontalSpacing(24)
+    grid.setVerticalSpacing(10)
+    grid.setColumnMinimumWidth(0, 150)
+    grid.setColumnStretch(1, 1)
+    for line, (text, widget) in enumerate(rows):
+        if text:
+            widget.setAccessibleName(widget.accessibleName() or text)
+            grid.addWidget(label(text), line, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        grid.addWidget(widget, line, 1)
+    return Card(label(title, "heading"), 4, grid, margin=20)
