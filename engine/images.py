@@ -1,31 +1,39 @@
-"""The one door for picture files: a path to a `Picture`, a `Picture` to a path. The bytes decide, never the name's ending."""
+"""The one door for picture files: a path to a picture, a picture to a path, whole or by the strip.
+
+The bytes decide what a file is, never the ending of its name; what is written is aside until it is whole and checked.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, BinaryIO
 
-import cv2
 import numpy as np
 
-from engine import exif, headers
+from engine import headers
+from engine.codecs import CodecError, Decoded
+from engine.colour import Span, to_unit
 from engine.errors import PictureError
 from engine.picture import Metadata, Picture
+from engine.rows import Layout, PictureRows, Strip, gathered, strips_of
 from engine.storing import aside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-MAX_PIXELS = 300_000_000
+MAX_PIXELS = 500_000_000
 """Above this a picture is refused before it is decoded."""
-MAX_FILE_BYTES = 4 * 2**30
+MAX_WHOLE_PIXELS = 120_000_000
+"""The limit for formats that are decoded or encoded in memory, whole."""
 QUALITY = 95
 
-READABLE = ("jpeg", "png", "webp", "tiff", "bmp", "avif", "jp2", "pnm")
+READABLE = ("jpeg", "png", "webp", "tiff", "gif", "avif", "heic", "jp2", "bmp", "pnm")
 """Formats by the names of `engine.headers`."""
 ENDINGS = {
     ".jpg": "jpeg",
@@ -36,168 +44,249 @@ ENDINGS = {
     ".webp": "webp",
     ".tif": "tiff",
     ".tiff": "tiff",
-    ".bmp": "bmp",
     ".avif": "avif",
+    ".bmp": "bmp",
     ".jp2": "jp2",
-    ".j2k": "jp2",
     ".pnm": "pnm",
     ".ppm": "pnm",
     ".pgm": "pnm",
+    ".pfm": "pnm",
 }
-"""The format that a file's ending asks for when it is written; also what marks a file in a folder as a picture."""
+"""The format that a file's ending asks for when it is written."""
+READABLE_ENDINGS = frozenset(ENDINGS) | {".gif", ".heic", ".heif", ".j2k", ".jpf", ".pbm", ".pam", ".dib", ".apng"}
+"""Endings that mark a file in a folder as a picture."""
 
-_DEEP = {"png", "tiff", "jp2", "pnm", "avif"}
+_STRIPWISE = {"jpeg", "png", "tiff"}
+_DEEPEST = {"jpeg": 8, "webp": 8, "bmp": 8, "png": 16, "avif": 16, "jp2": 16, "tiff": 32, "pnm": 32}
 _WITH_ALPHA = {"png", "tiff", "webp", "avif"}
-_METADATA = {"icc": cv2.IMAGE_METADATA_ICCP, "exif": cv2.IMAGE_METADATA_EXIF, "xmp": cv2.IMAGE_METADATA_XMP}
-_TURNS = {2: (1, False), 3: (-1, False), 4: (0, False), 5: (None, True), 6: (1, True), 7: (-1, True), 8: (0, True)}
-"""EXIF orientation: what to flip (OpenCV's codes) after transposing, where it says so."""
+_LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "bmp": 32_767, "jp2": 65_535}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An open picture: its rows from the top down, once (see `engine.rows.Source`), and what its file says beside them."""
+
+    path: Path
+    format: str
+    layout: Layout
+    metadata: Metadata
+    warnings: tuple[str, ...]
+    _decoded: Decoded
+
+    def rows(self, start: int, stop: int) -> Strip:
+        """As `Source.rows`. Raises PictureError where the data turn out to be damaged."""
+        try:
+            return self._decoded.source.rows(start, stop)
+        except CodecError as error:
+            raise _damaged(self.path, error) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Reading]:
+    """Open a picture to take its rows.
+
+    Raises PictureError for a file that cannot be read, is no picture, is damaged, or is too large.
+    """
+    with _opened(path) as file:
+        kind = headers.kind(file.read(headers.HEAD_BYTES))
+        if kind is None:
+            raise PictureError(f"{path}: not a picture of a known format ({', '.join(READABLE)})")
+        decoded = _decode(path, file, kind)
+        yield Reading(path, kind, decoded.source.layout, decoded.metadata, decoded.warnings, decoded)
 
 
 def read(path: Path) -> Picture:
-    """Read a picture, upright, with its metadata.
-
-    Raises PictureError for a file that cannot be read, is no picture, is damaged or cut short, or is too large.
-    """
-    data = _bytes(path)
-    try:
-        header = headers.probe(data)
-    except headers.DamagedError as error:
-        raise PictureError(f"{path}: damaged: {error}; get a complete copy of the file") from error
-    if header is None or header.format not in READABLE:
-        raise PictureError(f"{path}: not a picture of a known format ({', '.join(READABLE)})")
-    if header.width is not None and header.height is not None:
-        _check_size(path, header.width, header.height)
-    return _decode(path, data, header.format)
+    """Read a picture whole, upright, with its metadata. Raises PictureError as `reading`."""
+    with reading(path) as source:
+        whole = gathered(source.layout, strips_of(source))
+        return Picture(whole.pixels, whole.alpha, source.metadata, source.layout.span, source.format)
 
 
 def write(picture: Picture, path: Path, *, quality: int | None = None, overwrite: bool = False) -> None:
-    """Store a picture in the format that ``path`` ends in, whole or not at all.
+    """Store a picture in the format that ``path`` ends in. As `write_strips`."""
+    layout = Layout.of(picture)
+    write_strips(layout, strips_of(PictureRows(picture)), picture.metadata, path, quality=quality, overwrite=overwrite)
 
-    ``quality`` (1..100, default 95) is for JPEG, WebP and AVIF. JPEG, WebP and BMP hold 8 bits: deeper pictures are rounded. Raises
-    OutputError where the file cannot be stored or exists while ``overwrite`` is false, PictureError for an ending or picture that
-    cannot be written.
+
+def write_strips(
+    layout: Layout,
+    strips: Iterable[Strip],
+    metadata: Metadata,
+    path: Path,
+    *,
+    quality: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Store strips, which together are a picture of ``layout``, in the format that ``path`` ends in: whole, checked, or not at all.
+
+    ``quality`` (1..100, default 95) is for JPEG, WebP and AVIF. A format that holds fewer bits gets rounded samples; one without
+    alpha gets the picture on white. Raises OutputError where the file cannot be stored, or exists while ``overwrite`` is false;
+    PictureError for an ending or a size that cannot be written; and what ``strips`` raises.
     """
+    kind = kind_for(path)
+    check_writable(path, layout)
+    fitted, convert = _fitting(layout, kind)
+    sums = _Sums(layout.height)
+    prepared = (sums.added(convert(strip)) for strip in strips)
+    with aside(path, overwrite=overwrite) as temporary:
+        with temporary.open("wb+") as file:
+            try:
+                _encode(fitted, prepared, metadata, kind, QUALITY if quality is None else quality, file)
+            except CodecError as error:
+                raise PictureError(f"{path}: cannot be stored as {kind.upper()}: {error}") from error
+        _check_stored(temporary, path, fitted, sums)
+
+
+def kind_for(path: Path) -> str:
+    """The format that ``path``'s ending asks for. Raises PictureError for an unknown one."""
     kind = ENDINGS.get(path.suffix.lower())
     if kind is None:
-        raise PictureError(f"{path}: no picture format is called '{path.suffix}'; use one of {', '.join(sorted(ENDINGS))}")
-    data = _encode(picture, path, kind, QUALITY if quality is None else quality)
-    with aside(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(data)
+        raise PictureError(f"{path}: no picture format to write is called '{path.suffix}'; use one of {', '.join(sorted(ENDINGS))}")
+    return kind
 
 
-def _bytes(path: Path) -> bytes:
+def check_writable(path: Path, layout: Layout) -> None:
+    """Raise PictureError where ``path``'s format cannot hold a picture of this size, before any work is done."""
+    kind = kind_for(path)
+    pixels, side = layout.width * layout.height, max(layout.width, layout.height)
+    here = f"{path}: {layout.width}×{layout.height} pixels"
+    if side > _LONGEST_SIDE.get(kind, side):
+        raise PictureError(f"{here}, but {kind.upper()} holds {_LONGEST_SIDE[kind]} a side; choose PNG or TIFF")
+    whole = kind not in _STRIPWISE or layout.dtype.kind == "f"
+    if whole and pixels > MAX_WHOLE_PIXELS:
+        limit = f"{MAX_WHOLE_PIXELS // 1_000_000} megapixels"
+        raise PictureError(
+            f"{here} are over the {limit} that can be written as {_described(kind, layout)}; choose PNG, JPEG or integer TIFF"
+        )
+
+
+def _described(kind: str, layout: Layout) -> str:
+    return f"float {kind.upper()}" if layout.dtype.kind == "f" else kind.upper()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        with open(path, "rb", opener=_open_regular) as file:
-            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
-                raise PictureError(f"{path}: over {MAX_FILE_BYTES >> 30} GiB; too large for a picture")
-            data = file.read()
-    except OSError as error:
-        raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not data:
-        raise PictureError(f"{path}: the file is empty")
-    return data
+        file = open(path, "rb", opener=_open_regular)  # noqa: SIM115 (Path.open has no opener; closed below)
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    with file:
+        yield file
 
 
 def _open_regular(path: str, flags: int) -> int:
-    """Open without waiting for the other end of a pipe, and only what is a file."""
+    """Open only what is a file, and without waiting for the other end of a pipe."""
     handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(None, "it is not a file but a folder, a pipe or a device")
-    return handle
+    status = os.fstat(handle)
+    if stat.S_ISREG(status.st_mode) and status.st_size:
+        return handle
+    os.close(handle)
+    raise OSError(0, "the file is empty" if stat.S_ISREG(status.st_mode) else "it is not a file but a folder, a pipe or a device")
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
+def _decode(path: Path, file: BinaryIO, kind: str) -> Decoded:
+    """Hand the file to the library that reads its kind, its size checked first."""
+    try:
+        if kind in ("jpeg", "png", "webp", "tiff", "gif", "avif"):
+            from engine.codecs import vips  # noqa: PLC0415 (each library is loaded when a file needs it)
+
+            whole = kind not in _STRIPWISE
+            _check_size(path, vips.size(file.fileno(), kind), MAX_WHOLE_PIXELS if whole else MAX_PIXELS)
+            return vips.decode(file.fileno(), kind)
+        file.seek(0)
+        if kind == "heic":
+            from engine.codecs import heif  # noqa: PLC0415
+
+            return heif.decode(file.read(), MAX_WHOLE_PIXELS)
+        from engine.codecs import opencv  # noqa: PLC0415
+
+        data = file.read()
+        _check_size(path, headers.size(data[: headers.HEAD_BYTES], kind) or (0, 0), MAX_WHOLE_PIXELS)
+        return opencv.decode(data, kind)
+    except CodecError as error:
+        raise _damaged(path, error) from error
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _check_size(path: Path, size: tuple[int, int], most_pixels: int) -> None:
+    width, height = size
     if width < 1 or height < 1:
         raise PictureError(f"{path}: damaged: it says that it is {width}×{height} pixels")
-    if width * height > MAX_PIXELS:
-        raise PictureError(f"{path}: {width}×{height} is over the limit of {MAX_PIXELS // 1_000_000} megapixels")
+    if width * height > most_pixels:
+        raise PictureError(f"{path}: {width}×{height} pixels are over the limit of {most_pixels // 1_000_000} megapixels for its format")
 
 
-def _decode(path: Path, data: bytes, kind: str) -> Picture:
-    try:
-        decoded, types, blocks = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise PictureError(f"{path}: cannot be decoded: {error.err}") from error
-    if decoded is None or decoded.size == 0:
-        raise PictureError(f"{path}: damaged: its {kind.upper()} data cannot be decoded")
-    _check_size(path, decoded.shape[1], decoded.shape[0])
-    metadata = _metadata(types, blocks)
-    turned = _upright(decoded, exif.orientation(metadata.exif) if metadata.exif else 1)
-    pixels, alpha = _channels(path, turned)
-    return Picture(pixels, alpha, metadata=metadata, format=kind)
+def _damaged(path: Path, error: CodecError) -> PictureError:
+    reason = " ".join(str(error).split())
+    return PictureError(f"{path}: damaged or not supported: {reason}; try a complete copy, or save it as PNG elsewhere")
 
 
-def _metadata(types: Sequence[int], blocks: Sequence[Any]) -> Metadata:
-    found = {kind: np.asarray(block).tobytes() for kind, block in zip(types, blocks, strict=True)}
-    raw = found.get(cv2.IMAGE_METADATA_EXIF)
-    return Metadata(
-        icc=found.get(cv2.IMAGE_METADATA_ICCP),
-        exif=raw.removeprefix(exif.PREFIX) if raw else None,
-        xmp=found.get(cv2.IMAGE_METADATA_XMP),
-    )
+def _encode(layout: Layout, strips: Iterable[Strip], metadata: Metadata, kind: str, quality: int, file: BinaryIO) -> None:
+    if kind in ("bmp", "jp2", "pnm"):
+        from engine.codecs import opencv  # noqa: PLC0415
+
+        file.write(opencv.encode(gathered(layout, strips).pixels, kind))
+        return
+    from engine.codecs import vips_save  # noqa: PLC0415
+
+    vips_save.encode(layout, strips, metadata, kind, quality, file)
 
 
-def _upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
-    if orientation not in _TURNS:
-        return stored
-    flip, transposed = _TURNS[orientation]
-    turned = stored.swapaxes(0, 1) if transposed else stored
-    axes: tuple[int, ...] = () if flip is None else {1: (1,), 0: (0,), -1: (0, 1)}[flip]
-    return np.ascontiguousarray(np.flip(turned, axes))
+def _fitting(layout: Layout, kind: str) -> tuple[Layout, Callable[[Strip], Strip]]:
+    """The layout that ``kind`` can hold, and what turns strips into it."""
+    deepest = _DEEPEST[kind]
+    deep_enough = 8 * layout.dtype.itemsize <= deepest
+    dtype = layout.dtype if deep_enough else np.dtype(np.uint16 if deepest == 16 else np.uint8)
+    fitted = replace(layout, dtype=dtype, span=layout.span if deep_enough else Span.of(dtype), alpha=layout.alpha and kind in _WITH_ALPHA)
+    if fitted == layout:
+        return layout, lambda strip: strip
+
+    def convert(strip: Strip) -> Strip:
+        unit, alpha = to_unit(strip.pixels, layout.span), None if strip.alpha is None else to_unit(strip.alpha)
+        if alpha is not None and not fitted.alpha:
+            weight = alpha if layout.grey else alpha[..., None]
+            unit, alpha = unit * weight + (1 - weight), None
+        return Strip(unit, alpha).stored(fitted)
+
+    return fitted, convert
 
 
-def _channels(path: Path, stored: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """OpenCV's BGR or BGRA as RGB and alpha; samples of other types are refused."""
-    if stored.dtype == np.float64:
-        stored = stored.astype(np.float32)
-    if stored.dtype not in (np.uint8, np.uint16, np.float32):
-        raise PictureError(f"{path}: samples of type {stored.dtype} are not supported")
-    if stored.ndim == 2:
-        return stored, None
-    channels = stored.shape[2]
-    if channels == 2:
-        return np.ascontiguousarray(stored[..., 0]), np.ascontiguousarray(stored[..., 1])
-    colour = np.ascontiguousarray(stored[..., 2::-1])
-    return colour, np.ascontiguousarray(stored[..., 3]) if channels == 4 else None
+class _Sums:
+    """Sums of some rows' samples, to know a picture again after encoding and decoding."""
+
+    def __init__(self, height: int) -> None:
+        self._step = max(1, height // 256)
+        self.total: NDArray[np.float64] | float = 0.0
+        self.rows = 0
+        self._top = 0
+
+    def added(self, strip: Strip) -> Strip:
+        """Count a strip, the next one down, and pass it on."""
+        sampled = strip.pixels[-self._top % self._step :: self._step]
+        self.total = self.total + sampled.sum(axis=(0, 1), dtype=np.float64)
+        self.rows += len(sampled)
+        self._top += len(strip.pixels)
+        return strip
+
+    def mean(self, layout: Layout) -> NDArray[np.float64]:
+        """The mean sample of each channel, black 0 and white 1."""
+        mean = np.asarray(self.total) / max(1, self.rows * layout.width)
+        return (mean - layout.span.low) / (layout.span.high - layout.span.low)
 
 
-def _encode(picture: Picture, path: Path, kind: str, quality: int) -> bytes:
-    stored = _stored(picture, kind)
-    types, blocks = _blocks(picture)
-    parameters = {
-        "jpeg": [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444],
-        "webp": [cv2.IMWRITE_WEBP_QUALITY, quality],
-        "avif": [cv2.IMWRITE_AVIF_QUALITY, quality],
-    }.get(kind, [])
-    ending = path.suffix.lower() if kind != "jpeg" else ".jpg"
-    try:
-        done, data = cv2.imencodeWithMetadata(ending, stored, types, blocks, parameters)
-    except cv2.error as error:
-        raise PictureError(f"{path}: {picture.width}×{picture.height} cannot be stored as {kind.upper()}: {error.err}") from error
-    if not done:
-        raise PictureError(f"{path}: {picture.width}×{picture.height} cannot be stored as {kind.upper()}")
-    return bytes(data.tobytes())
+MEAN_TOLERANCE = 0.1
+"""How far a lossy format may move a channel's mean, of the whole range, before the file counts as spoilt."""
 
 
-def _stored(picture: Picture, kind: str) -> NDArray[Any]:
-    """The array that OpenCV stores: BGR or BGRA, in a depth that the format has."""
-    channels = picture.pixels[..., ::-1] if not picture.grey else picture.pixels[..., None]
-    if picture.alpha is not None and kind in _WITH_ALPHA:
-        channels = np.repeat(channels, 3, axis=2) if picture.grey else channels
-        channels = np.dstack([channels, picture.alpha])
-    if picture.bits == 32 and kind != "tiff":
-        limit = 65535 if kind in _DEEP else 255
-        unit = (channels - picture.span.low) / (picture.span.high - picture.span.low)
-        channels = (np.clip(unit, 0, 1) * limit + 0.5).astype(np.uint16 if kind in _DEEP else np.uint8)
-    elif picture.bits == 16 and kind not in _DEEP:
-        channels = ((channels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    return np.ascontiguousarray(channels)
-
-
-def _blocks(picture: Picture) -> tuple[list[int], list[NDArray[np.uint8]]]:
-    kept = picture.metadata
-    patched = exif.upright(kept.exif, picture.width, picture.height) if kept.exif else None
-    found = {"icc": kept.icc, "exif": patched, "xmp": kept.xmp}
-    present = {name: block for name, block in found.items() if block}
-    return [_METADATA[name] for name in present], [np.frombuffer(block, np.uint8) for block in present.values()]
+def _check_stored(stored: Path, path: Path, layout: Layout, written: _Sums) -> None:
+    """Decode what was written, and raise PictureError unless it is the picture that was meant."""
+    found = _Sums(layout.height)
+    with reading(stored) as source:
+        if (source.layout.width, source.layout.height) != (layout.width, layout.height):
+            raise PictureError(f"{path}: was stored as {source.layout.width}×{source.layout.height}, not {layout.width}×{layout.height}")
+        for strip in strips_of(source):
+            found.added(strip)
+        shift = np.abs(found.mean(source.layout) - written.mean(layout)).max()
+    if not shift <= MEAN_TOLERANCE:
+        raise PictureError(f"{path}: its colours were not stored right (off by {shift:.1%}); choose another format")

@@ -11,7 +11,7 @@ import numpy as np
 from engine.colour import Span, from_unit, to_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -65,7 +65,9 @@ class Strip:
 class Source(Protocol):
     """Something that gives a picture's rows. ``start`` never decreases from one call to the next."""
 
-    layout: Layout
+    @property
+    def layout(self) -> Layout:
+        """The picture's size and sample type."""
 
     def rows(self, start: int, stop: int) -> Strip:
         """Rows ``start`` up to ``stop``, which exist. Raises PictureError where they cannot be read."""
@@ -111,3 +113,28 @@ def joined(strips: list[Strip]) -> Strip:
         return strips[0]
     alphas = [strip.alpha for strip in strips if strip.alpha is not None]
     return Strip(np.concatenate([strip.pixels for strip in strips]), np.concatenate(alphas) if alphas else None)
+
+
+STRIP_SAMPLES = 1 << 22
+"""Samples in a strip where nothing else decides its height."""
+
+
+def strips_of(source: Source) -> Iterator[Strip]:
+    """All of a source's rows, from the top down, in strips of a modest size."""
+    layout = source.layout
+    tall = max(1, STRIP_SAMPLES // (layout.width * (1 if layout.grey else 3)))
+    for top in range(0, layout.height, tall):
+        yield source.rows(top, min(top + tall, layout.height))
+
+
+def gathered(layout: Layout, strips: Iterable[Strip]) -> Strip:
+    """All strips of a picture of ``layout`` as one."""
+    whole = Strip(np.empty(layout.shape, layout.dtype), np.empty(layout.shape[:2], layout.dtype) if layout.alpha else None)
+    top = 0
+    for strip in strips:
+        part = whole.rows(top, top + len(strip.pixels))
+        part.pixels[...] = strip.pixels
+        if part.alpha is not None:
+            part.alpha[...] = strip.alpha
+        top += len(strip.pixels)
+    return whole

@@ -17,7 +17,7 @@ from engine import colour
 from engine.colour import UNIT
 from engine.errors import Cancelled
 from engine.resize import Resampler
-from engine.rows import Layout, PictureRows, Strip, Window
+from engine.rows import Layout, PictureRows, Strip, Window, gathered
 from engine.tiles import Region, Tile, default_tile, plan, run_tile
 
 if TYPE_CHECKING:
@@ -55,16 +55,8 @@ class Upscaler:
         ``on_progress(done, total)`` counts tiles; ``cancelled()`` is asked before each. Raises Cancelled, BackendError.
         """
         layout, strips = self.stream(PictureRows(picture), on_progress, cancelled, size)
-        pixels = np.empty(layout.shape, layout.dtype)
-        alpha = np.empty(layout.shape[:2], layout.dtype) if layout.alpha else None
-        top = 0
-        for strip in strips:
-            bottom = top + len(strip.pixels)
-            pixels[top:bottom] = strip.pixels
-            if alpha is not None:
-                alpha[top:bottom] = strip.alpha
-            top = bottom
-        return picture.with_pixels(pixels, alpha)
+        whole = gathered(layout, strips)
+        return picture.with_pixels(whole.pixels, whole.alpha)
 
     def stream(
         self,

@@ -1,0 +1,27 @@
+"""The libraries that decode and encode pictures, each behind the same few names. Only `engine.images` uses what is in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.picture import Metadata
+    from engine.rows import Source
+
+
+class CodecError(Exception):
+    """A library refused a file or a picture. The message is a reason without a file name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture's rows, upright, to be taken once from the top down, and what the file says beside them.
+
+    ``warnings`` are for the user: something about the picture could not be kept. ``source.rows`` raises CodecError where the data
+    turn out to be damaged.
+    """
+
+    source: Source
+    metadata: Metadata
+    warnings: tuple[str, ...] = ()

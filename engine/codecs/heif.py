@@ -1,0 +1,49 @@
+"""HEIC through libheif, read only: its encoders are under licences that a program like this one cannot take on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pi_heif
+
+from engine import exif
+from engine.codecs import CodecError, Decoded
+from engine.picture import Metadata, Picture
+from engine.rows import PictureRows
+
+KINDS = ("heic",)
+
+
+def decode(data: bytes, most_pixels: int) -> Decoded:
+    """A picture from a file's bytes, upright as the container says. Raises CodecError, also above ``most_pixels``."""
+    try:
+        opened = pi_heif.open_heif(data, convert_hdr_to_8bit=False)
+        width, height = opened.size
+        if width * height > most_pixels:
+            raise CodecError(f"{width}×{height} is over the limit of {most_pixels // 1_000_000} megapixels")
+        samples = np.asarray(opened)
+        info: dict[str, Any] = opened.info
+    except (ValueError, SyntaxError, EOFError, OSError, RuntimeError, MemoryError) as error:
+        raise CodecError(str(error) or "its HEIC data cannot be decoded") from error
+    grey, alpha = opened.mode.startswith("L"), "A" in opened.mode
+    samples = np.ascontiguousarray(samples)
+    if samples.dtype == np.uint16:
+        samples = _full_range(samples, int(info.get("bit_depth") or 10))
+    colours = samples if samples.ndim == 2 else samples[..., 0] if grey else samples[..., :3]
+    picture = Picture(np.ascontiguousarray(colours), np.ascontiguousarray(samples[..., -1]) if alpha else None, format="heic")
+    raw = info.get("exif")
+    return Decoded(
+        PictureRows(picture),
+        Metadata(
+            icc=info.get("icc_profile") or None,
+            exif=raw.removeprefix(exif.PREFIX) if raw else None,
+            xmp=info.get("xmp") or None,
+        ),
+    )
+
+
+def _full_range(samples: np.ndarray[Any, np.dtype[np.uint16]], bits: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    """10 and 12 bits arrive shifted up to 16; stretch them so that white is 65535."""
+    top = (1 << bits) - 1
+    return (((samples >> (16 - bits)).astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)

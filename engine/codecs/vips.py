@@ -1,0 +1,172 @@
+"""JPEG, PNG, WebP, TIFF, AVIF and GIF through libvips, strip by strip where the format allows it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyvips
+
+from engine import exif
+from engine.codecs import CodecError, Decoded
+from engine.colour import Span
+from engine.picture import Metadata
+from engine.rows import Layout, Strip, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+KINDS = ("jpeg", "png", "webp", "tiff", "avif", "gif")
+STRIP_BYTES = 16 * 2**20
+MILLIMETRES_AN_INCH = 25.4
+
+_LOADERS = {"avif": "heif"}
+_FORMATS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32, "double": np.float64}
+_PLAIN = ("srgb", "rgb", "rgb16", "b-w", "grey16", "scrgb", "multiband", "histogram")
+_TRANSPOSING = (5, 6, 7, 8)
+
+pyvips.cache_set_max(0)  # a cached operation would serve a file that has changed since
+
+
+def decode(handle: int, kind: str, page: int = 0) -> Decoded:
+    """Open the file behind the descriptor ``handle`` (which may be closed afterwards). Raises CodecError.
+
+    ``page`` counts the pages of a TIFF and the frames of a GIF or WebP.
+    """
+    try:
+        image = _open(handle, kind, page, sequential=True)
+        turned = _orientation(image)
+        if turned > 2 or _is_float(image):  # rows in another order, or samples whose span has to be found first
+            image = _open(handle, kind, page, sequential=False)
+        plain, warnings = _plain(image.autorot() if turned > 1 else image)
+        layout = _layout(plain)
+    except pyvips.Error as error:
+        raise CodecError(reason(error)) from error
+    metadata = _metadata(plain)
+    bits = int(_field(image, "bits-per-sample") or 0) if kind == "avif" else 0
+    return Decoded(Window(layout, _strips(plain, layout, bits)), metadata, warnings)
+
+
+def pages(handle: int, kind: str) -> int:
+    """How many pages or frames the file has. Raises CodecError."""
+    try:
+        return max(1, int(_field(_open(handle, kind, 0, sequential=True), "n-pages") or 1))
+    except pyvips.Error as error:
+        raise CodecError(reason(error)) from error
+
+
+def size(handle: int, kind: str) -> tuple[int, int]:
+    """Width and height of the first page as stored, from the header alone. Raises CodecError."""
+    try:
+        image = _open(handle, kind, 0, sequential=True)
+    except pyvips.Error as error:
+        raise CodecError(reason(error)) from error
+    return image.width, image.height
+
+
+def reason(error: pyvips.Error) -> str:
+    """The last line of what libvips says, without its own part's name."""
+    lines = [line for line in str(error.detail or error.message).splitlines() if line.strip()]
+    return lines[-1].split(": ", 1)[-1].strip() if lines else "unknown error"
+
+
+def _open(handle: int, kind: str, page: int, *, sequential: bool) -> pyvips.Image:
+    load = getattr(pyvips.Image, f"{_LOADERS.get(kind, kind)}load_source")
+    options: dict[str, Any] = {"access": "sequential" if sequential else "random", "fail_on": "error"}
+    if kind in ("tiff", "gif", "webp"):
+        options["page"] = page
+    os.lseek(handle, 0, os.SEEK_SET)
+    image: pyvips.Image = load(pyvips.Source.new_from_descriptor(handle), **options)
+    return image
+
+
+def _field(image: pyvips.Image, name: str) -> Any:
+    return image.get(name) if image.get_typeof(name) else None
+
+
+def _orientation(image: pyvips.Image) -> int:
+    return int(_field(image, "orientation") or 1)
+
+
+def _is_float(image: pyvips.Image) -> bool:
+    return image.format in ("float", "double")
+
+
+def _plain(image: pyvips.Image) -> tuple[pyvips.Image, tuple[str, ...]]:
+    """The image as grey or RGB with or without alpha, in a sample type that we have."""
+    warnings: tuple[str, ...] = ()
+    if image.interpretation == "cmyk":
+        own = image.get_typeof("icc-profile-data") != 0
+        depth = 16 if image.format == "ushort" else 8
+        image = image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=depth, intent="relative")
+        warnings = ("converted from CMYK to sRGB " + ("by its own profile" if own else "by a general profile, as it has none of its own"),)
+    elif image.interpretation not in _PLAIN:
+        image = image.colourspace("rgb16" if image.format != "uchar" else "srgb")
+        warnings = ("converted to RGB",)
+    if image.format not in _FORMATS:
+        raise CodecError(f"samples of type {image.format} are not supported")
+    if image.bands > 4:
+        raise CodecError(f"{image.bands} channels; a picture has up to four")
+    return image, warnings
+
+
+def _layout(image: pyvips.Image) -> Layout:
+    grey, alpha = image.bands < 3, image.bands in (2, 4)
+    dtype = np.dtype(np.float32) if _is_float(image) else np.dtype(_FORMATS[image.format])
+    return Layout(image.height, image.width, grey, alpha, dtype, _span(image) if _is_float(image) else Span.of(dtype))
+
+
+def _span(image: pyvips.Image) -> Span:
+    """Black and white of a float picture: 0 and 1, or its own least and greatest sample where they lie outside."""
+    colours = image[:-1] if image.bands in (2, 4) else image
+    low, high = float(colours.min()), float(colours.max())
+    if not np.isfinite([low, high]).all() or max(abs(low), abs(high)) > np.finfo(np.float32).max / 4:
+        raise CodecError("it holds samples that are not finite")
+    return Span(min(low, 0.0), max(high, 1.0))
+
+
+def _metadata(image: pyvips.Image) -> Metadata:
+    raw = _field(image, "exif-data")
+    resolution = None
+    if image.get_typeof("resolution-unit"):
+        resolution = (image.xres * MILLIMETRES_AN_INCH, image.yres * MILLIMETRES_AN_INCH)
+    return Metadata(
+        icc=_field(image, "icc-profile-data"),
+        exif=raw.removeprefix(exif.PREFIX) if raw else None,
+        xmp=_field(image, "xmp-data"),
+        resolution=resolution,
+    )
+
+
+def _strips(image: pyvips.Image, layout: Layout, bits: int) -> Iterator[Strip]:
+    region = pyvips.Region.new(image)
+    stored = np.dtype(_FORMATS[image.format])
+    tall = max(8, STRIP_BYTES // (image.width * image.bands * stored.itemsize) // 8 * 8)
+    for top in range(0, image.height, tall):
+        rows = min(tall, image.height - top)
+        try:
+            data = region.fetch(0, top, image.width, rows)
+        except pyvips.Error as error:
+            raise CodecError(reason(error)) from error
+        samples = np.frombuffer(data, stored).reshape(rows, image.width, image.bands)
+        if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+            raise CodecError("it holds samples that are not finite")
+        yield _split(_full_range(samples, bits), layout)
+
+
+def _split(samples: NDArray[Any], layout: Layout) -> Strip:
+    """Colour and alpha of (rows, W, bands)."""
+    converted = samples.astype(layout.dtype, copy=False)
+    colours = converted[..., 0] if layout.grey else converted[..., :3]
+    return Strip(np.ascontiguousarray(colours), np.ascontiguousarray(converted[..., -1]) if layout.alpha else None)
+
+
+def _full_range(samples: NDArray[Any], bits: int) -> NDArray[Any]:
+    """AVIF's 10 and 12 bits arrive shifted up to 16; stretch them so that white is 65535."""
+    if samples.dtype != np.uint16 or not 8 < bits < 16:
+        return samples
+    top = (1 << bits) - 1
+    return (((samples >> (16 - bits)).astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
