@@ -16,10 +16,10 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from training.network import Network
+    from training.network import FloatNetwork
 
 
-def imitate(network: Network, twin: Network, batches: Iterable[Tensor], *, steps: int, rate: float) -> Iterator[float]:
+def imitate(network: FloatNetwork, twin: FloatNetwork, batches: Iterable[Tensor], *, steps: int, rate: float) -> Iterator[float]:
     """Train the body layers of ``network`` to give ``twin``'s feature maps for ``steps`` batches, the rate falling to 0 by a cosine.
 
     Batches are luma (N, 1, H, W). Gives each step's loss, the mean over layers of `imitation_losses`. The two 5x5 layers are left
@@ -38,7 +38,7 @@ def imitate(network: Network, twin: Network, batches: Iterable[Tensor], *, steps
         yield loss.item()
 
 
-def imitation_losses(network: Network, twin: Network, y_n1hw: Tensor) -> list[Tensor]:
+def imitation_losses(network: FloatNetwork, twin: FloatNetwork, y_n1hw: Tensor) -> list[Tensor]:
     """For each body layer, the squared error of its imitation over the variance of what the twin's layer adds to its input.
 
     1 is thus what the identity scores, about.

@@ -22,6 +22,27 @@ if TYPE_CHECKING:
 
 
 class Network(nn.Module):
+    """What a run trains and the engine gets: luma (N, 1, H, W) in [0, 1] to (N, 1, scale*H, scale*W), not clipped."""
+
+    spec: NetworkSpec
+
+    def collapse(self) -> dict[str, NDArray[np.float32]]:
+        """The engine's float32 tensors (`NetworkSpec.tensor_shapes`)."""
+        raise NotImplementedError
+
+    def int8(self) -> dict[str, NDArray[Any]]:
+        """The engine's integer form (`engine.weights.Model.int8`); empty for a network that is not trained for it."""
+        return {}
+
+    def load_collapsed(self, tensors: Mapping[str, NDArray[np.float32]], *, body: bool = True, last: bool = True) -> None:
+        """Take over a collapsed network's weights by exact re-expansion; without ``body`` or ``last`` all but those layers'.
+
+        Without ``body`` the slopes are still taken, so an adder network can start from its convolution twin.
+        """
+        raise NotImplementedError
+
+
+class FloatNetwork(Network):
     """What SESR and AdderSESR share: the two 5x5 blocks, the long residual, the way to engine weights and back."""
 
     def __init__(self, spec: NetworkSpec, expansion: int, form: Form) -> None:
@@ -43,7 +64,11 @@ class Network(nn.Module):
 
     def tail(self, body_nchw: Tensor, head_nchw: Tensor, y_n1hw: Tensor) -> Tensor:
         """The picture (N, 1, scale*H, scale*W), not clipped, of the last body layer's and the first block's output."""
-        return functional.pixel_shuffle(self.last(body_nchw + head_nchw) + y_n1hw, self.spec.scale)
+        return self.picture(self.last(body_nchw + head_nchw), y_n1hw)
+
+    def picture(self, last_nchw: Tensor, y_n1hw: Tensor) -> Tensor:
+        """The picture of the last block's output (N, scale*scale, H, W): the input added, depth to space."""
+        return functional.pixel_shuffle(last_nchw + y_n1hw, self.spec.scale)
 
     def forward(self, y_n1hw: Tensor) -> Tensor:
         """Luma (N, 1, H, W) in [0, 1] to (N, 1, scale*H, scale*W), not clipped."""
@@ -61,7 +86,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def collapse(self) -> dict[str, NDArray[np.float32]]:
-        """The engine's float32 tensors (`NetworkSpec.tensor_shapes`)."""
+        """See `Network.collapse`."""
         tensors: dict[str, Tensor] = {}
         for name, block in self._blocks():
             tensors |= {f"{name}.{part}": tensor for part, tensor in zip(_parts(block), block.collapse(), strict=True)}
@@ -71,10 +96,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def load_collapsed(self, tensors: Mapping[str, NDArray[np.float32]], *, body: bool = True, last: bool = True) -> None:
-        """Take over a collapsed network's weights by exact re-expansion; without ``body`` or ``last`` all but those layers'.
-
-        Without ``body`` the slopes are still taken, so an adder network can start from its convolution twin.
-        """
+        """See `Network.load_collapsed`."""
         for name, block in self._blocks():
             if (name == "last" and not last) or (name.startswith("body.") and not body):
                 continue
@@ -91,7 +113,7 @@ class Network(nn.Module):
         return [("first", self.first), *((f"body.{i}", block) for i, block in enumerate(self.body)), ("last", self.last)]
 
 
-class SESR(Network):
+class SESR(FloatNetwork):
     """SESR (convolution blocks) with linear blocks of ``expansion`` channels. See `engine.network` for the network."""
 
     def __init__(self, spec: NetworkSpec, *, expansion: int = 256, form: Form = "collapsed") -> None:
@@ -104,7 +126,7 @@ class SESR(Network):
         return y_nchw
 
 
-class AdderSESR(Network):
+class AdderSESR(FloatNetwork):
     """AdderSESR: the body of adder layers, with kernels of ``body_expansion`` channels (None: not expanded).
 
     ``adaptive`` scales the adder kernels' gradients as AdderNet does. Recompute the normalisation's statistics before
@@ -165,7 +187,7 @@ def recompute_statistics(network: nn.Module, batches: Iterable[Tensor], *, keep:
 
 def build(
     spec: NetworkSpec, *, expansion: int = 256, form: Form = "collapsed", body_expansion: int | None = None, adaptive: bool = False
-) -> Network:
+) -> FloatNetwork:
     """The network of a spec; the last two are for adder blocks (see `AdderSESR`)."""
     if spec.block == "adder":
         return AdderSESR(spec, expansion=expansion, form=form, body_expansion=body_expansion, adaptive=adaptive)
@@ -174,7 +196,7 @@ def build(
 
 def collapse_to_model(network: Network, identity: str, about: Mapping[str, Any]) -> Model:
     """The model file's contents for a trained network: ``identity`` such as ``sesr-m5-x2``; ``about`` as `engine.weights.Model`."""
-    return Model(identity, network.spec, network.collapse(), about=about)
+    return Model(identity, network.spec, network.collapse(), network.int8(), about)
 
 
 def activation(spec: NetworkSpec) -> nn.Module:

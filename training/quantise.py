@@ -1,0 +1,191 @@
+"""Quantisation-aware training: a network that already rounds as its integer form will, and learns to live with it.
+
+`FakeQuantised` runs a ReLU network in float with every weight and activation on the codes of `engine.integer`, so what it
+computes is what `engine.quantise.integerise` makes of it, up to the rounding of fixed-point multipliers. Rounding passes gradients
+straight through; each activation's range is learned and can grow (what is clipped pulls its end outwards) as well as shrink (the
+rounding error inside pushes the step smaller, as in LSQ, arXiv 1902.08153).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engine.integer import CODE_MAX, INPUT_STEPS
+from engine.quantise import SMALLEST_RANGE, WEIGHT_MAX, Range, Ranges, integerise
+from training.adder import adder_sums, finish
+from training.blocks import AdderBlock, CollapsibleLinear, identity_kernel
+from training.network import FloatNetwork, Network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class FakeQuantised(Network):
+    """A ReLU network, trained further with its weights and activations on 8-bit codes.
+
+    ``weights``: convolution kernels are rounded to ±127 codes with one scale an output channel (the identity stays outside), an
+    adder layer's to its input's codes. ``activations``: the first layer's and every body layer's output is rounded to 256 codes of
+    a learned range, and the input luma to 1/1024. Normalisation is frozen. The ranges start from ``batches`` (luma,
+    N x 1 x H x W), or from the first batch that is trained on.
+
+    Raises ValueError for PReLU, and for expanded blocks with ``weights``: they have no kernel to quantise.
+    """
+
+    known: Tensor
+
+    def __init__(self, network: FloatNetwork, *, weights: bool = True, activations: bool = True, batches: Iterable[Tensor] = ()) -> None:
+        super().__init__()
+        if network.spec.activation != "relu":
+            raise ValueError("quantisation-aware training needs ReLU: build the network from a spec with activation 'relu'")
+        if weights and network.first.form == "expanded":
+            raise ValueError("expanded blocks have no kernel to quantise: train the collapsed form")
+        self.spec = network.spec
+        self.network = network
+        self.weights = weights
+        self.activations = activations
+        self.low = nn.Parameter(torch.tensor(-1.0))
+        self.highs = nn.Parameter(torch.ones(network.spec.m + 1))
+        self.register_buffer("known", torch.tensor(0.0))
+        for block in network.body:
+            if isinstance(block, AdderBlock):
+                block.frozen = True
+        for batch in batches:
+            self.observe(batch)
+
+    def forward(self, y_n1hw: Tensor) -> Tensor:
+        """Luma (N, 1, H, W) in [0, 1] to (N, 1, scale*H, scale*W), not clipped."""
+        if self.training and self.activations and not self.known:
+            self.observe(y_n1hw)
+        scale, zero = self._step(0)
+        x = head = self._on_codes(self._head(y_n1hw), scale, zero)
+        for index, block in enumerate(self.network.body):
+            before = self._layer(block, x, scale, zero)
+            scale, zero = self._step(index + 1)
+            x = self._on_codes(before, scale, zero)
+        return self.network.picture(self._convolve(self.network.last, x + head), y_n1hw)
+
+    @torch.no_grad()
+    def observe(self, y_n1hw: Tensor) -> None:
+        """Widen the ranges to what the float network does with this luma; the first time, set them."""
+        maps = self.network.eval().features(y_n1hw)
+        self.network.train(self.training)
+        highs = torch.stack([features.amax() for features in maps]).clamp_min(SMALLEST_RANGE)
+        low = maps[0].amin().clamp_max(0)
+        self.highs.copy_(torch.maximum(self.highs, highs) if self.known else highs)
+        self.low.copy_(torch.minimum(self.low, low) if self.known else low)
+        self.known.fill_(1)
+
+    def ranges(self) -> Ranges:
+        """The learned ranges, as the integer form takes them."""
+        highs = self.highs.detach().double().clamp_min(0).tolist()
+        return Ranges(Range(min(self.low.item(), 0.0), highs[0]), tuple(Range(0.0, high) for high in highs[1:]))
+
+    def collapse(self) -> dict[str, NDArray[np.float32]]:
+        """See `Network.collapse`: the weights before rounding."""
+        return self.network.collapse()
+
+    def int8(self) -> dict[str, NDArray[Any]]:
+        """See `Network.int8`: what this network computes, in integers. Empty unless weights and activations are both quantised."""
+        return integerise(self.spec, self.collapse(), self.ranges()) if self.weights and self.activations else {}
+
+    def load_collapsed(self, tensors: Mapping[str, NDArray[np.float32]], *, body: bool = True, last: bool = True) -> None:
+        """See `Network.load_collapsed`. The ranges stay as they are."""
+        self.network.load_collapsed(tensors, body=body, last=last)
+
+    def _head(self, y_n1hw: Tensor) -> Tensor:
+        centred = torch.floor(y_n1hw * INPUT_STEPS + 0.5) / INPUT_STEPS - 0.5 if self.activations else y_n1hw - 0.5
+        return self._convolve(self.network.first, centred).contiguous(memory_format=torch.channels_last)
+
+    def _layer(self, block: nn.Module, x_nchw: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+        """A body layer's output before it is rounded; ReLU is the range's lower end at 0. ``x_nchw`` is on codes of ``scale``."""
+        if isinstance(block, AdderBlock):
+            kernel, excess = block.kernel(), torch.zeros(())
+            if self.weights and self.activations:
+                kernel, excess = on_input_codes(kernel, scale.detach(), zero.detach())
+            sums = adder_sums(x_nchw, kernel, adaptive=block.adaptive) - excess.view(-1, 1, 1)
+            statistics = block.running_mean.double(), block.running_variance.double()
+            slope = torch.zeros_like(block.bias)
+            return finish(sums, x_nchw, block.gain, block.bias, slope, statistics, live=False, epsilon=block.epsilon)
+        assert isinstance(block, CollapsibleLinear)
+        return functional.relu(self._convolve(block, x_nchw) + x_nchw)
+
+    def _convolve(self, block: CollapsibleLinear, x_nchw: Tensor) -> Tensor:
+        """The block without its identity, its kernel on codes."""
+        kernel, bias = block.collapse()
+        kernel = kernel - identity_kernel(kernel) if block.identity else kernel
+        return functional.conv2d(x_nchw, on_symmetric_codes(kernel) if self.weights else kernel, bias, padding=kernel.shape[-1] // 2)
+
+    def _step(self, index: int) -> tuple[Tensor, Tensor]:
+        """Scale and zero point of the first layer's output (0) or a body layer's, as `engine.quantise.Range` has them; differentiable."""
+        low = self.low.clamp_max(0) if index == 0 else torch.zeros_like(self.low)
+        scale = (self.highs[index].clamp_min(0) - low).clamp_min(SMALLEST_RANGE) / CODE_MAX
+        return scale, _straight_through(torch.floor(-low / scale + 0.5).clamp(0, CODE_MAX), -low / scale)
+
+    def _on_codes(self, x_nchw: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+        return on_codes(x_nchw, scale, zero) if self.activations else x_nchw
+
+
+class OnCodes(torch.autograd.Function):
+    """Rounding to the codes 0 to 255 of a scale and zero point. Use through `on_codes`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+        """See `on_codes`."""
+        ctx.save_for_backward(x, scale, zero)
+        return _codes(x, scale, zero).mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """By x straight through inside the range; by scale LSQ's; by zero point what both ends move by."""
+        x, scale, zero = ctx.saved_tensors
+        position = x / scale
+        inside = (position >= -zero - 0.5) & (position < CODE_MAX + 0.5 - zero)
+        by_x = gradient * inside
+        error = _codes(x, scale, zero).sub_(position.mul_(inside))
+        by_scale = (error.mul_(gradient)).sum()
+        by_zero = -scale * (gradient.sum() - by_x.sum())
+        return by_x, by_scale, by_zero
+
+
+def on_codes(x: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+    """Each value at its nearest code's: scale * (clamp(floor(x / scale + zero + 1/2), 0, 255) - zero); all differentiable.
+
+    ``scale`` and ``zero`` (a whole number) are scalars.
+    """
+    result: Tensor = OnCodes.apply(x, scale, zero)  # type: ignore[no-untyped-call]
+    return result
+
+
+def on_symmetric_codes(kernel_oihw: Tensor) -> Tensor:
+    """A kernel on the codes ±127 of one scale an output channel, its largest weight being 127; gradients pass straight through."""
+    largest = kernel_oihw.detach().abs().amax((1, 2, 3), keepdim=True)
+    scale = torch.where(largest > 0, largest, 1.0) / WEIGHT_MAX
+    return _straight_through(torch.floor(kernel_oihw.detach() / scale + 0.5).clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale, kernel_oihw)
+
+
+def on_input_codes(kernel_oihw: Tensor, scale: Tensor, zero: Tensor) -> tuple[Tensor, Tensor]:
+    """An adder kernel on its input's codes, and for each output the sum of what its weights exceed the input's range by.
+
+    For x in the range, |x - w| = |x - clip(w)| + |w - clip(w)|, so clamping is exact once that sum is taken off. Gradients pass
+    straight through to the kernel.
+    """
+    kernel = kernel_oihw.detach()
+    inside = kernel.clamp(-zero * scale, (CODE_MAX - zero) * scale)
+    return _straight_through(_codes(inside, scale, zero) * scale, kernel_oihw), (kernel - inside).abs().sum((1, 2, 3))
+
+
+def _codes(x: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+    """Whole numbers from -zero to 255 - zero."""
+    return (x / scale).add_(0.5).floor_().clamp_(-zero, CODE_MAX - zero)
+
+
+def _straight_through(value: Tensor, gradient_of: Tensor) -> Tensor:
+    """``value``, whose gradient goes to ``gradient_of`` unchanged."""
+    return gradient_of + (value - gradient_of).detach()
