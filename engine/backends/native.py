@@ -14,7 +14,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from engine import cpu
-from engine.backends import native_int8
+from engine.backends import native_fp32, native_int8
 from engine.backends.native_strips import NARROWEST, Band
 from engine.errors import BackendError
 from engine.integer import parse
@@ -91,4 +91,4 @@ class NativeBackend:
 def _plan(model: Model, precision: Precision, kernels: Kernels) -> Plan:
     if precision == "int8":
         return native_int8.plan(model.spec, parse(model.spec, model.int8, model.id), kernels)
-    raise BackendError("not yet")
+    return native_fp32.plan(model, kernels)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.backends.native_strips import Plan, Step, Tensor
+from engine.backends.native_strips import Plan, Step, Tensor, grown, padded_channels
 from engine.kernels.buffers import View
 from engine.kernels.compile import Kernels, Shape
 
@@ -43,28 +43,23 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
     return Plan(tuple(steps), spec.scale)
 
 
-def padded_channels(f: int) -> int:
-    """Channels that the kernels compute for ``f``: 8, or whole vectors of 16."""
-    return 8 if f <= 8 else -(-f // 16) * 16
-
-
 def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
     """Weights (5, 3, C, 2): kernel row, pair of columns, output, column of the pair; the sixth column is 0."""
-    weight = _padded(layer.weight[:, 0], (channels, 5, 6)).astype(np.int16)
+    weight = grown(layer.weight[:, 0], (channels, 5, 6)).astype(np.int16)
     pairs = weight.reshape(channels, 5, 3, 2).transpose(1, 2, 0, 3)
     return View(np.ascontiguousarray(pairs)), View(_table(layer, channels, layer.zero))
 
 
 def _adder(layer: IntegerLayer, zero: int, channels: int) -> tuple[View, ...]:
     """Weights (3, 3, C/8, C, 8): row, column, input group, output, input of the group. Missing inputs differ from padding by 0."""
-    weight = _padded(layer.weight, (channels, channels, 3, 3), zero)
+    weight = grown(layer.weight, (channels, channels, 3, 3), zero)
     grouped = weight.reshape(channels, channels // GROUP, GROUP, 3, 3).transpose(3, 4, 1, 0, 2)
     return View(np.ascontiguousarray(grouped)), View(_table(layer, channels))
 
 
 def _convolution(layer: IntegerLayer, zero: int, channels: int) -> tuple[View, ...]:  # noqa: ARG001 - as _adder
     """Weights (3, 3, C/2, C, 2) s16: row, column, pair of inputs, output, input of the pair."""
-    weight = _padded(layer.weight, (channels, channels, 3, 3)).astype(np.int16)
+    weight = grown(layer.weight, (channels, channels, 3, 3)).astype(np.int16)
     pairs = weight.reshape(channels, channels // 2, 2, 3, 3).transpose(3, 4, 1, 0, 2)
     return View(np.ascontiguousarray(pairs)), View(_table(layer, channels))
 
@@ -77,7 +72,7 @@ def _skip(skip: Skip, zero: int) -> tuple[View, ...]:
 def _last(layer: LastLayer, channels: int) -> tuple[View, ...]:
     """Weights (5, 5, s*s, C) s16: row, column, output, input."""
     outputs = len(layer.weight)
-    weight = _padded(layer.weight, (outputs, channels, 5, 5)).astype(np.int16).transpose(2, 3, 0, 1)
+    weight = grown(layer.weight, (outputs, channels, 5, 5)).astype(np.int16).transpose(2, 3, 0, 1)
     return View(np.ascontiguousarray(weight)), View(layer.bias), View(layer.multiplier)
 
 
@@ -91,8 +86,3 @@ def _table(layer: IntegerLayer, channels: int, zero: int = 0) -> NDArray[np.int3
     for row, values in zip(table, rows, strict=True):
         row[:outputs] = values
     return table
-
-
-def _padded(array: NDArray[Any], shape: tuple[int, ...], value: int = 0) -> NDArray[Any]:
-    """``array`` grown at the ends of its dimensions to ``shape``."""
-    return np.pad(array, [(0, want - have) for want, have in zip(shape, array.shape, strict=True)], constant_values=value)

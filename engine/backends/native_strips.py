@@ -190,3 +190,13 @@ class Band:
         assert step.output is not None
         lags = [self._reaches[index] - self._reaches[i] + s.radius for i, s in enumerate(self._plan.steps) if index in s.reads]
         return Window(step.output, self._rows + max(lags), self._wide)
+
+
+def padded_channels(f: int) -> int:
+    """Channels that the kernels compute for ``f``: 8, or whole vectors of 16."""
+    return 8 if f <= 8 else -(-f // 16) * 16
+
+
+def grown(array: NDArray[Any], shape: tuple[int, ...], value: int = 0) -> NDArray[Any]:
+    """``array`` grown at the ends of its dimensions to ``shape`` with ``value``."""
+    return np.pad(array, [(0, want - have) for want, have in zip(shape, array.shape, strict=True)], constant_values=value)

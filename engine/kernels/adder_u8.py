@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import halide as hl
 
-from engine.kernels.define import TABLE_ROWS, Definition, channel_block, dense, features, o, rescaled, widen, writes_features, x, y
+from engine.kernels.define import TABLE_ROWS, Definition, dense, features, hold_in_registers, o, rescaled, widen, x, y
 
 PIXELS = 2
 LANES = 4
@@ -34,18 +34,7 @@ def build(channels: int) -> Definition:
     layer = hl.Func("layer")
     layer[o, x, y] = hl.cast(hl.UInt(8), rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table))
 
-    _schedule(layer, total, r, channels)
-    return Definition(layer, (source, weights, table))
-
-
-def _schedule(layer: hl.Func, total: hl.Func, r: hl.RDom, channels: int) -> None:
-    block = channel_block(channels)
-    xo, xi, oo, oi, ob = (hl.Var(name) for name in ("xo", "xi", "oo", "oi", "ob"))
-    layer.bound(o, 0, channels).split(x, xo, xi, PIXELS, hl.TailStrategy.ShiftInwards).split(o, ob, oi, block)
-    layer.reorder(oi, xi, ob, xo, y).vectorize(oi).unroll(xi)
-    writes_features(layer, channels)
-    total.compute_at(layer, ob).split(o, oo, oi, LANES).vectorize(oi).unroll(oo).unroll(x)
-    update = total.update().split(o, oo, oi, LANES).reorder(r.x, oi, x, oo, r.y, r.z, r.w)
-    update.atomic().vectorize(r.x).vectorize(oi).unroll(oo).unroll(x)
-    if channels <= 16:
+    update = hold_in_registers(layer, total, (r.x, r.y, r.z, r.w), channels, PIXELS, LANES, together=BYTES)
+    if groups <= 2:
         update.unroll(r.y)
+    return Definition(layer, (source, weights, table))

@@ -76,3 +76,47 @@ def rescaled(accumulator: hl.Expr, identity: hl.Expr | None, table: hl.ImagePara
 def stored(codes: hl.Expr, kind: hl.Type, table: hl.ImageParam) -> hl.Expr:
     """Codes as a feature map holds them: themselves in u8 (for adder layers), less their zero point in s16 (for convolutions)."""
     return hl.cast(kind, codes if kind == hl.UInt(8) else codes - table[o, ZERO])
+
+
+def hold_in_registers(
+    layer: hl.Func, total: hl.Func, r: Sequence[hl.RVar], channels: int, pixels: int, lanes: int, together: int = 1
+) -> hl.Stage:
+    """The schedule of every layer that has many outputs; returns the update's, for more.
+
+    ``layer`` is computed in blocks of ``pixels`` x `channel_block` outputs, whose sums, ``total``, stay in registers over the
+    whole reduction ``r`` (innermost first). A register has ``lanes`` outputs; with ``together`` > 1, the instruction adds up so many
+    neighbours along r[0] within each lane. One weight vector serves all pixels, one broadcast pixel all weight vectors.
+    The last block of a row is shifted inwards, so a row must have at least ``pixels`` columns.
+    """
+    xo, xi, oo, oi, ob = (hl.Var(name) for name in ("xo", "xi", "oo", "oi", "ob"))
+    layer.bound(o, 0, channels).split(x, xo, xi, pixels, hl.TailStrategy.ShiftInwards).split(o, ob, oi, channel_block(channels))
+    layer.reorder(oi, xi, ob, xo, y).vectorize(oi).unroll(xi)
+    writes_features(layer, channels)
+    total.compute_at(layer, ob).split(o, oo, oi, lanes).vectorize(oi).unroll(oo).unroll(x)
+    update = total.update().split(o, oo, oi, lanes)
+    if together > 1:
+        update.reorder(r[0], oi, x, oo, *r[1:]).atomic().vectorize(r[0])
+    else:
+        update.reorder(oi, x, oo, *r)
+    return update.vectorize(oi).unroll(oo).unroll(x)
+
+
+def activated(value: hl.Expr, slope: hl.Expr) -> hl.Expr:
+    """PReLU; ReLU is slope 0."""
+    return hl.max(value, 0.0) + slope * hl.min(value, 0.0)
+
+
+def writes_picture(picture: hl.Func, block: tuple[hl.Var, hl.Var], scale: int, pixels: int) -> hl.Var:
+    """Schedule an upscaled picture of (column in the block, pixel, row in the block, pixel row), ``pixels`` at a time.
+
+    Returns the loop at which what a few pixels need is to be computed.
+    """
+    column, row = block
+    xo, xi = hl.Var("xo"), hl.Var("xi")
+    picture.bound(column, 0, scale).bound(row, 0, scale).split(x, xo, xi, pixels, hl.TailStrategy.ShiftInwards)
+    picture.reorder(column, xi, row, xo, y).unroll(column).unroll(xi).unroll(row)
+    image = picture.output_buffer()
+    image.dim(0).set_bounds(0, scale).set_stride(1)
+    image.dim(1).set_stride(scale)
+    image.dim(2).set_bounds(0, scale)
+    return xo

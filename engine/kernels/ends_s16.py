@@ -10,11 +10,28 @@ from __future__ import annotations
 import halide as hl
 
 from engine.integer import INPUT_MAX, INPUT_STEPS
-from engine.kernels.define import TABLE_ROWS, Definition, channel_block, dense, features, o, rescaled, stored, widen, writes_features, x, y
+from engine.kernels.define import (
+    TABLE_ROWS,
+    Definition,
+    channel_block,
+    dense,
+    features,
+    hold_in_registers,
+    o,
+    rescaled,
+    stored,
+    widen,
+    writes_features,
+    writes_picture,
+    x,
+    y,
+)
 
 PAIRS = 3
 LANES = 8
 PIXELS = 4
+LAST_PIXELS = {2: 2, 3: 1, 4: 1}
+"""Pixels that the last layer holds in registers, by scale: times scale^2 outputs."""
 FIRST, BODY, SKIP_BIAS, SKIP_SHIFT = range(4)
 
 
@@ -40,13 +57,7 @@ def first(channels: int, bits: int) -> Definition:
     layer = hl.Func("layer")
     layer[o, x, y] = stored(rescaled(total[o, x, y], None, table), hl.UInt(8) if bits == 8 else hl.Int(16), table)
 
-    xo, xi, oo, oi, ob = (hl.Var(name) for name in ("xo", "xi", "oo", "oi", "ob"))
-    layer.bound(o, 0, channels).split(x, xo, xi, PIXELS, hl.TailStrategy.ShiftInwards).split(o, ob, oi, channel_block(channels))
-    layer.reorder(oi, xi, ob, xo, y).vectorize(oi).unroll(xi)
-    writes_features(layer, channels)
-    total.compute_at(layer, ob).split(o, oo, oi, LANES).vectorize(oi).unroll(oo).unroll(x)
-    update = total.update().split(o, oo, oi, LANES).reorder(r.x, oi, x, oo, r.y, r.z)
-    update.atomic().vectorize(r.x).vectorize(oi).unroll(oo).unroll(x).unroll(r.y)
+    hold_in_registers(layer, total, (r.x, r.y, r.z), channels, PIXELS, LANES, together=2).unroll(r.y)
     return Definition(layer, (source, weights, table))
 
 
@@ -88,27 +99,10 @@ def last(channels: int, scale: int) -> Definition:
     residual = hl.strict_float(hl.cast(hl.Float(32), total[column + scale * row, x, y]) * multiplier[column + scale * row])
     picture = hl.Func("picture")
     picture[column, x, row, y] = hl.clamp(hl.strict_float(residual + plane[x, y]), 0.0, 1.0)
-    return Definition(
-        _schedule_last(picture, total, partial, (column, row, lane), (r, across), scale), (source, weights, bias, multiplier, plane)
-    )
-
-
-def _schedule_last(
-    picture: hl.Func, total: hl.Func, partial: hl.Func, names: tuple[hl.Var, ...], domains: tuple[hl.RDom, ...], scale: int
-) -> hl.Func:
-    column, row, lane = names
-    r, across = domains
-    pixels = {2: 2, 3: 1, 4: 1}[scale]
-    xo, xi = hl.Var("xo"), hl.Var("xi")
-    picture.bound(column, 0, scale).bound(row, 0, scale).split(x, xo, xi, pixels, hl.TailStrategy.ShiftInwards)
-    picture.reorder(column, xi, row, xo, y).unroll(column).unroll(xi).unroll(row)
-    image = picture.output_buffer()
-    image.dim(0).set_bounds(0, scale).set_stride(1)
-    image.dim(1).set_stride(scale)
-    image.dim(2).set_bounds(0, scale)
-    partial.compute_at(picture, xo).vectorize(lane).unroll(o).unroll(x)
+    block = writes_picture(picture, (column, row), scale, LAST_PIXELS[scale])
+    partial.compute_at(picture, block).vectorize(lane).unroll(o).unroll(x)
     update = partial.update().reorder(r.x, lane, o, x, r.y, r.z, r.w)
     update.atomic().vectorize(r.x).vectorize(lane).unroll(o).unroll(x)
-    total.compute_at(picture, xo).vectorize(o).unroll(x)
+    total.compute_at(picture, block).vectorize(o).unroll(x)
     total.update().reorder(across.x, o, x, y).atomic().vectorize(across.x).vectorize(o).unroll(x)
-    return picture
+    return Definition(picture, (source, weights, bias, multiplier, plane))

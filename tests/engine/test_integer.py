@@ -32,6 +32,8 @@ def random_model(spec, rng):
             weight[np.arange(layer.outputs), np.arange(layer.inputs), 1, 1] += 1
         tensors[f"{layer.name}.weight"] = weight
         tensors[f"{layer.name}.bias"] = rng.uniform(-0.1, 0.2, layer.outputs)
+        if layer.name.startswith("body") and spec.activation == "prelu":
+            tensors[f"{layer.name}.slope"] = rng.uniform(0, 0.5, layer.outputs)
         if layer.adder:
             tensors[f"{layer.name}.bias"] += 0.8 * tensors[f"{layer.name}.multiplier"] * layer.inputs * 9
     return Model("random", spec, {name: array.astype(np.float32) for name, array in tensors.items()})

@@ -1,0 +1,75 @@
+"""A float network as steps of kernels: weights laid out as the kernels read them, channels padded to whole vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.backends.native_strips import Plan, Step, Tensor, grown, padded_channels
+from engine.kernels.buffers import View
+from engine.kernels.compile import Kernels, Shape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from engine.network import Layer
+    from engine.weights import Model
+
+
+def plan(model: Model, kernels: Kernels) -> Plan:
+    """The steps of a float network: luma less a half, first, body, long residual, last."""
+    spec = model.spec
+    first, *body, last = spec.layers
+    channels = padded_channels(spec.f)
+    features = Tensor(np.float32, channels)
+    body_kernel = kernels.get(Shape("adder_f32.build" if spec.block == "adder" else "convolution_f32.build", (channels,)))
+
+    steps = [
+        Step(kernels.get(Shape("ends_f32.luma", ())), (), (), 0, Tensor(np.float32, 0), reads_plane=True),
+        Step(kernels.get(Shape("ends_f32.first", (channels,))), (0,), _first(model, first, channels), 2, features),
+    ]
+    for layer in body:
+        constants = (_adder if layer.adder else _convolution)(model, layer, channels)
+        steps.append(Step(body_kernel, (len(steps) - 1,), constants, 1, features))
+    steps.append(Step(kernels.get(Shape("ends_f32.skip", (channels,))), (1, len(steps) - 1), (), 0, features))
+    constants = _last(model, last, channels)
+    steps.append(Step(kernels.get(Shape("ends_f32.last", (channels, spec.scale))), (len(steps) - 1,), constants, 2, None, reads_plane=True))
+    return Plan(tuple(steps), spec.scale)
+
+
+def _first(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
+    """Weights (5, 5, C), bias (C)."""
+    weight = grown(model.tensors[f"{layer.name}.weight"][:, 0], (channels, 5, 5))
+    return View(np.ascontiguousarray(weight.transpose(1, 2, 0))), View(grown(model.tensors[f"{layer.name}.bias"], (channels,)))
+
+
+def _convolution(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
+    """Weights (3, 3, C inputs, C outputs), table (2, C): bias, slope."""
+    weight = model.tensors[f"{layer.name}.weight"]
+    table = np.stack([model.tensors[f"{layer.name}.bias"], _slope(model, layer)])
+    return _body_weight(weight, channels), View(grown(table, (2, channels)))
+
+
+def _adder(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
+    """Weights (3, 3, C inputs, C outputs), table (4, C): `engine.kernels.adder_f32`'s rows."""
+    weight = model.tensors[f"{layer.name}.weight"]
+    multiplier = model.tensors[f"{layer.name}.multiplier"].astype(np.float64)
+    constant = model.tensors[f"{layer.name}.bias"] + multiplier * weight.sum((1, 2, 3), dtype=np.float64)
+    table = np.stack([-2 * multiplier, multiplier, constant, _slope(model, layer)]).astype(np.float32)
+    return _body_weight(weight, channels), View(grown(table, (4, channels)))
+
+
+def _last(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
+    """Weights (5, 5, s*s, C), bias (s*s)."""
+    weight = grown(model.tensors[f"{layer.name}.weight"], (layer.outputs, channels, 5, 5)).transpose(2, 3, 0, 1)
+    return View(np.ascontiguousarray(weight)), View(model.tensors[f"{layer.name}.bias"])
+
+
+def _body_weight(weight_oihw: NDArray[np.float32], channels: int) -> View:
+    grown_oihw = grown(weight_oihw, (channels, channels, 3, 3))
+    return View(np.ascontiguousarray(grown_oihw.transpose(2, 3, 1, 0)))
+
+
+def _slope(model: Model, layer: Layer) -> NDArray[np.float32]:
+    return model.tensors.get(f"{layer.name}.slope", np.zeros(layer.outputs, np.float32))

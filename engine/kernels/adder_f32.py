@@ -1,0 +1,57 @@
+"""A body layer of an adder network in float: 3x3 sums of absolute differences, normalisation, residual, activation.
+
+    sum |x - w| = 2 * sum max(x, w) - sum x - sum w
+
+The last sum is a constant of the output and the second one is the same for all outputs, so what is left for every tap is
+one maximum and one addition, where |x - w| itself takes three instructions.
+"""
+
+from __future__ import annotations
+
+import halide as hl
+
+from engine.kernels.define import Definition, activated, dense, features, hold_in_registers, o, x, y
+
+PIXELS = 6
+LANES = 8
+OF_MAXIMA, OF_INPUTS, CONSTANT, SLOPE = range(4)
+"""Rows of the table: the factors of sum max(x, w) and of sum x, what is constant, and the activation's slope."""
+
+
+def build(channels: int) -> Definition:
+    """Inputs: x f32 (C, W, H) padded by 1, weights f32 (C outputs, C inputs, 3, 3), table f32 (C, 4); output f32 (C, W, H)."""
+    source = features("source", hl.Float(32), channels)
+    weights = dense("weights", hl.Float(32), (channels, channels, 3, 3))
+    table = dense("table", hl.Float(32), (channels, 4))
+
+    r = hl.RDom([(0, channels), (0, 3), (0, 3)], "r")
+    maxima = hl.Func("maxima")
+    maxima[o, x, y] = 0.0
+    maxima[o, x, y] += hl.max(source[r.x, x + r.y - 1, y + r.z - 1], weights[o, r.x, r.y, r.z])
+
+    inputs = _sum_of_inputs(source, channels)
+    layer = hl.Func("layer")
+    total = maxima[o, x, y] * table[o, OF_MAXIMA] + inputs[x, y] * table[o, OF_INPUTS] + table[o, CONSTANT]
+    layer[o, x, y] = activated(total + source[o, x, y], table[o, SLOPE])
+
+    hold_in_registers(layer, maxima, (r.x, r.y, r.z), channels, PIXELS, LANES)
+    inputs.compute_at(layer, hl.Var("xo")).unroll(x)
+    inputs.update().unroll(x)
+    return Definition(layer, (source, weights, table))
+
+
+def _sum_of_inputs(source: hl.ImageParam, channels: int) -> hl.Func:
+    """The sum over a pixel's window of all input channels, in lanes of eight channels that are added up at the end."""
+    lane = hl.Var("lane")
+    r = hl.RDom([(0, channels // LANES), (0, 3), (0, 3)], "box")
+    lanes = hl.Func("lanes")
+    lanes[lane, x, y] = 0.0
+    lanes[lane, x, y] += source[lane + LANES * r.x, x + r.y - 1, y + r.z - 1]
+    across = hl.RDom([(0, LANES)], "across")
+    inputs = hl.Func("inputs")
+    inputs[x, y] = 0.0
+    inputs[x, y] += lanes[across.x, x, y]
+    inputs.update().atomic().vectorize(across.x)
+    lanes.compute_at(inputs, x).bound(lane, 0, LANES).vectorize(lane)
+    lanes.update().vectorize(lane)
+    return inputs

@@ -1,0 +1,33 @@
+"""A body layer of a convolution network in float: 3x3, bias, ReLU or PReLU.
+
+Six pixels x 16 outputs are twelve registers of sums. A tap of one input channel costs two weight vectors, loaded once for all six
+pixels, and one broadcast a pixel: 8 loads for 12 multiply-adds, which keeps the multipliers busy where kernels for wide networks,
+short of outputs to hold, wait for loads.
+"""
+
+from __future__ import annotations
+
+import halide as hl
+
+from engine.kernels.define import Definition, activated, dense, features, hold_in_registers, o, x, y
+
+PIXELS = 6
+LANES = 8
+
+
+def build(channels: int) -> Definition:
+    """Inputs: x f32 (C, W, H) padded by 1, weights f32 (C outputs, C inputs, 3, 3), table f32 (C, 2): bias, slope; output f32."""
+    source = features("source", hl.Float(32), channels)
+    weights = dense("weights", hl.Float(32), (channels, channels, 3, 3))
+    table = dense("table", hl.Float(32), (channels, 2))
+    r = hl.RDom([(0, channels), (0, 3), (0, 3)], "r")
+
+    total = hl.Func("total")
+    total[o, x, y] = table[o, 0]
+    total[o, x, y] += source[r.x, x + r.y - 1, y + r.z - 1] * weights[o, r.x, r.y, r.z]
+
+    layer = hl.Func("layer")
+    layer[o, x, y] = activated(total[o, x, y], table[o, 1])
+
+    hold_in_registers(layer, total, (r.x, r.y, r.z), channels, PIXELS, LANES)
+    return Definition(layer, (source, weights, table))

@@ -1,0 +1,78 @@
+"""The two ends of a float network, and what lies between them: luma, first layer, long residual, last layer."""
+
+from __future__ import annotations
+
+import halide as hl
+
+from engine.kernels.define import Definition, channel_block, dense, features, hold_in_registers, o, writes_features, writes_picture, x, y
+
+LANES = 8
+PIXELS = 6
+LAST_PIXELS = {2: 3, 3: 1, 4: 1}
+"""Pixels that the last layer holds in registers, by scale: times scale^2 outputs, they fill the registers and no more."""
+
+
+def luma() -> Definition:
+    """Luma f32 (W, H) less a half."""
+    source = hl.ImageParam(hl.Float(32), 2, "luma")
+    centred = hl.Func("centred")
+    centred[x, y] = source[x, y] - 0.5
+    centred.vectorize(x, LANES, hl.TailStrategy.ShiftInwards)
+    return Definition(centred, (source,))
+
+
+def first(channels: int) -> Definition:
+    """Inputs: x f32 (W, H) padded by 2, weights f32 (C, 5, 5), bias f32 (C); output f32 (C, W, H)."""
+    source = hl.ImageParam(hl.Float(32), 2, "source")
+    weights = dense("weights", hl.Float(32), (channels, 5, 5))
+    bias = dense("bias", hl.Float(32), (channels,))
+    r = hl.RDom([(0, 5), (0, 5)], "r")
+    total = hl.Func("total")
+    total[o, x, y] = bias[o]
+    total[o, x, y] += source[x + r.x - 2, y + r.y - 2] * weights[o, r.x, r.y]
+    layer = hl.Func("layer")
+    layer[o, x, y] = total[o, x, y]
+    hold_in_registers(layer, total, (r.x, r.y), channels, PIXELS, LANES)
+    return Definition(layer, (source, weights, bias))
+
+
+def skip(channels: int) -> Definition:
+    """The sum of two feature maps f32 (C, W, H)."""
+    early, late = features("early", hl.Float(32), channels), features("late", hl.Float(32), channels)
+    layer = hl.Func("layer")
+    layer[o, x, y] = early[o, x, y] + late[o, x, y]
+    layer.bound(o, 0, channels).vectorize(o, channel_block(channels))
+    writes_features(layer, channels)
+    return Definition(layer, (early, late))
+
+
+def last(channels: int, scale: int) -> Definition:
+    """Inputs: x f32 (C, W, H) padded by 2, weights f32 (C, s*s, 5, 5), bias f32 (s*s), luma f32 (W, H); output as `ends_s16.last`.
+
+    Outputs are few, so the lanes are input channels: eight sums an output, added up at the end.
+    """
+    outputs = scale * scale
+    source = features("source", hl.Float(32), channels)
+    weights = dense("weights", hl.Float(32), (channels, outputs, 5, 5))
+    bias = dense("bias", hl.Float(32), (outputs,))
+    plane = hl.ImageParam(hl.Float(32), 2, "plane")
+    lane, column, row = hl.Var("lane"), hl.Var("column"), hl.Var("row")
+
+    r = hl.RDom([(0, channels // LANES), (0, 5), (0, 5)], "r")
+    channel = lane + LANES * r.x
+    partial = hl.Func("partial")
+    partial[lane, o, x, y] = 0.0
+    partial[lane, o, x, y] += source[channel, x + r.y - 2, y + r.z - 2] * weights[channel, o, r.y, r.z]
+    across = hl.RDom([(0, LANES)], "across")
+    total = hl.Func("total")
+    total[o, x, y] = bias[o]
+    total[o, x, y] += partial[across.x, o, x, y]
+
+    picture = hl.Func("picture")
+    picture[column, x, row, y] = hl.clamp(total[column + scale * row, x, y] + plane[x, y], 0.0, 1.0)
+    block = writes_picture(picture, (column, row), scale, LAST_PIXELS[scale])
+    partial.compute_at(picture, block).vectorize(lane).unroll(o).unroll(x)
+    partial.update().reorder(lane, o, x, r.x, r.y, r.z).vectorize(lane).unroll(o).unroll(x)
+    total.compute_at(picture, block).vectorize(o).unroll(x)
+    total.update().reorder(across.x, o, x, y).atomic().vectorize(across.x).vectorize(o).unroll(x)
+    return Definition(picture, (source, weights, bias, plane))
