@@ -66,6 +66,8 @@ def _run(argv: Sequence[str], console: Console) -> int:
         args.inputs += [Path(word) for word in strangers if not word.startswith("-")]
         strangers = [word for word in strangers if word.startswith("-")]
     (chosen or parser).check_strangers(strangers)
+    logs, places = import_module("addersesr_app.logs"), import_module("addersesr_app.places")
+    logs.start(places.places().log)
     status: int = args.run(args, console)
     return status
 

@@ -15,15 +15,16 @@ KEPT_FILES = 2
 
 
 def start(target: Path) -> None:
-    """Send warnings and worse of the whole process to the log as well. A log that cannot be written is done without."""
+    """Send warnings and worse of the whole process to the log. A log that cannot be written is done without."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(target, maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8")
+        file = logging.handlers.RotatingFileHandler(target, maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8")
     except OSError:
+        logging.getLogger().addHandler(logging.NullHandler())  # else Python prints warnings, traces among them, to standard error
         return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-    handler.setLevel(logging.WARNING)
-    logging.getLogger().addHandler(handler)
+    file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    file.setLevel(logging.WARNING)
+    logging.getLogger().addHandler(file)
 
 
 def record_crash(error: BaseException, path: Path) -> str:

@@ -89,6 +89,11 @@ class Calibration:
         nearest = min(fitting, key=lambda rate: _unlikeness(rate.spec, spec))
         return nearest.ns_a_pixel * 1e-9 * width * height * spec.parameters / nearest.spec.parameters
 
+    def int8_is_faster(self, spec: NetworkSpec, backend: str) -> bool:
+        """Whether this very network was measured at both precisions, int8 being the faster."""
+        found = {rate.precision: rate.ns_a_pixel for rate in self.rates if (rate.backend, rate.spec) == (backend, spec)}
+        return "int8" in found and found["int8"] < found.get("fp32", 0.0)
+
     def estimate_mj(self, spec: NetworkSpec, backend: str, precision: str, width: int, height: int) -> float | None:
         """Predicted time times measured power, in mJ; None where either is unknown."""
         seconds = self.seconds(spec, backend, precision, width, height)

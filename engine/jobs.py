@@ -6,7 +6,8 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from engine import planning, selection
 from engine.errors import AdderSESRError, Cancelled
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
     from engine.bench import Calibration
     from engine.catalogue import Catalogue
+    from engine.kinds import Kind
     from engine.planning import Plan, Task
     from engine.power import Meter
     from engine.selection import Selection
+    from engine.video_codecs import Effort
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class Settings:
     """How a job's inputs are upscaled and its outputs stored. ``extension`` (with its dot) is the format, None for the source's.
 
     ``quality`` is 1..100 for formats that lose something; ``tile`` the largest tile's side in input pixels, None for automatic.
+    ``codec`` and ``effort`` are for films (see `engine.video_codecs`), as is ``keep_interlaced``.
     """
 
     model: str | None = None
@@ -49,6 +53,9 @@ class Settings:
     extension: str | None = None
     quality: int | None = None
     existing: Existing = "rename"
+    codec: str = "auto"
+    effort: Effort = "balanced"
+    keep_interlaced: bool = False
 
     def __post_init__(self) -> None:
         if self.template is not None:
@@ -135,11 +142,16 @@ def _work_through(plan: Plan, workshop: Workshop, tally: _Tally, cancelled: Call
             tally.tell(Progress(str(task.root), done[task.root], members[task.root], "file"))
 
 
+def _work_on(kind: Kind) -> Any:
+    """The module that does files of this kind; that for films loads FFmpeg, which pictures do not need."""
+    return import_module("engine.video_work" if kind == "video" else "engine.picture_work")
+
+
 def _attempt(task: Task, workshop: Workshop, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> Event:
     """Do one task and say how it ended. Raises Cancelled alone: whatever else happens concerns this file only."""
     emit(Started(str(task.source), str(task.output)))
     try:
-        return workshop.picture(task, emit, cancelled)
+        return _work_on(task.kind).upscale(task, workshop, emit, cancelled)  # type: ignore[no-any-return]
     except Cancelled:
         raise
     except AdderSESRError as error:

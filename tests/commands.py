@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 AS_NOBODY = """
 from addersesr_app.cli import main
-import addersesr_app.commands.upscale, engine.backends.onnx, encodings.idna
+import addersesr_app.commands.upscale, addersesr_app.logs, engine.backends.onnx, engine.picture_work, engine.codecs.vips, engine.codecs.heif
 if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

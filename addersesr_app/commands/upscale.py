@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from addersesr_app.console import Console
 
+EFFORTS = ("fast", "balanced", "thorough")
 FORMAT_ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}
 """Formats whose usual ending is not their name."""
 
@@ -38,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tile", type=positive, metavar="PIXELS", help="side of the pieces a picture is worked in (default: automatic)")
     parser.add_argument("--format", metavar="NAME", help="output format, such as png, jpeg, webp or mp4 (default: the input's)")
     parser.add_argument("--quality", type=percent, metavar="1-100", help="for formats that lose something")
+    parser.add_argument(
+        "--codec", default="auto", metavar="NAME", help="of videos: x264, x265, av1, vp9, ffv1, prores, … (default: by the file)"
+    )
+    parser.add_argument("--effort", choices=EFFORTS, default="balanced", help="of videos: encode faster, or into smaller files")
+    parser.add_argument("--keep-interlaced", action="store_true", help="of videos: do not deinterlace")
     parser.add_argument("--name", metavar="TEMPLATE", help="names without ending, of {stem} {scale} {model} {precision} {folder}")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace outputs that exist (default: take the next free name)")
@@ -77,6 +83,9 @@ def settings(args: argparse.Namespace) -> jobs.Settings:
         template=args.name,
         extension=extension,
         quality=args.quality,
+        codec=args.codec,
+        effort=args.effort,
+        keep_interlaced=args.keep_interlaced,
         existing="overwrite" if args.overwrite else "skip" if args.skip_existing else "rename",
     )
 

@@ -34,6 +34,13 @@ def test_what_was_never_measured_is_not_predicted():
     assert calibration(watts=None).estimate_mj(M5, "onnx", "fp32", 10, 10) is None
 
 
+def test_int8_is_faster_only_where_both_were_measured():
+    both = Calibration("here", (*calibration().rates, Rate("onnx", "int8", M5, 50.0), Rate("native", "int8", M5, 1.0)))
+    assert both.int8_is_faster(M5, "onnx")
+    assert not both.int8_is_faster(M5, "native")
+    assert not both.int8_is_faster(M11, "onnx")
+
+
 def test_estimated_energy_is_watts_times_seconds():
     assert calibration().estimate_mj(M5, "onnx", "fp32", 1000, 1000) == pytest.approx(2000)
 

@@ -1,0 +1,66 @@
+"""One picture file from its input to its output, by the strip."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from engine import images
+from engine.errors import BackendError, OutputError
+from engine.events import Event, Finished
+from engine.naming import next_free
+from engine.upscaler import Upscaler, steps_to
+from engine.workshop import Reporter, make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from engine.images import Reading
+    from engine.planning import Task
+    from engine.weights import Model
+    from engine.workshop import Workshop
+
+
+def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> Finished:
+    """Upscale one picture and store the result. Raises AdderSESRError, Cancelled among them."""
+    started, measured = time.perf_counter(), shop.measurement()
+    report = Reporter(str(task.source), emit)
+    make_folder(task.output.parent)
+    output = task.output
+    while True:
+        with images.reading(task.source) as source:
+            model = shop.chosen.for_size(source.layout.width, source.layout.height)
+            size = shop.chosen.target.size(source.layout.width, source.layout.height, model.spec.scale)
+            try:
+                _attempt(source, model, size, output, shop, report, cancelled)
+                break
+            except BackendError as error:
+                shop.fall_back(model, error, report)
+            except OutputError:
+                if shop.settings.existing != "rename" or not os.path.lexists(output):
+                    raise
+                output = next_free(output, os.path.lexists)  # somebody took the name since the job was planned
+    for warning in source.warnings:
+        report.warn(warning)
+    factors = [model.spec.scale**step for step in range(steps_to(source.layout, size, model.spec.scale))]
+    energy = shop.energy(model, [(source.layout.width * k, source.layout.height * k) for k in factors], measured)
+    backend, seconds = shop.backend(model), time.perf_counter() - started
+    return Finished(str(task.source), str(output), seconds, model.id, backend.name, backend.precision, energy, *size)
+
+
+def _attempt(
+    source: Reading,
+    model: Model,
+    size: tuple[int, int],
+    output: Path,
+    shop: Workshop,
+    report: Reporter,
+    cancelled: Callable[[], bool],
+) -> None:
+    """Run the network over ``source`` and store what comes out at ``output``."""
+    settings = shop.settings
+    upscaler = Upscaler(shop.backend(model), tile=settings.tile)
+    layout, strips = upscaler.stream(source, report.progress, cancelled, size)
+    images.write_strips(layout, strips, source.metadata, output, quality=settings.quality, overwrite=settings.existing == "overwrite")

@@ -1,0 +1,142 @@
+"""Pieces and everything of the source beside its film, put together to one file: nothing is encoded here."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Any
+
+import av
+
+from engine.errors import OutputError, VideoError
+from engine.storing import unstorable
+from engine.video_codecs import CONTAINERS
+from engine.video_segments import shift
+from engine.video_source import open_video, video_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+
+    from engine.video_segments import Piece
+    from engine.video_source import VideoInfo
+
+SET_BY_MUXER = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "ENCODER", "DURATION", "handler_name", "vendor_id"}
+)
+MUXER_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
+TAGS = {"hevc": "hvc1"}
+"""Names by which Apple's players know a codec in MP4."""
+
+
+def join(pieces: Sequence[Piece], info: VideoInfo, target: Path, extension: str, tell: Callable[[str], None]) -> None:
+    """Write ``target`` (a path aside) from the pieces and the source's other streams, chapters and metadata.
+
+    ``tell`` hears what the container cannot hold. Raises OutputError, VideoError.
+    """
+    form = CONTAINERS[extension]
+    try:
+        with open_video(info.path) as source, av.open(str(target), "w", format=form, options=MUXER_OPTIONS.get(form, {})) as out:
+            with av.open(str(pieces[0].file)) as first:
+                film = _add_film(out, first.streams.video[0], info, form)
+            others = _add_others(source, out, info, tell)
+            _copy_notes(source, out)
+            packets = heapq.merge(_film_packets(pieces, info, film), _other_packets(source, others), key=lambda item: item[0])
+            for _, packet in packets:
+                out.mux(packet)
+    except av.error.FFmpegError as error:
+        if isinstance(error, OSError) and error.errno is not None and 0 < error.errno < 200 and not isinstance(error, ValueError):
+            raise unstorable(target.parent, error) from error
+        raise VideoError(f"{info.path}: its streams cannot be put together ({error})") from error
+
+
+def _add_film(out: OutputContainer, template: Any, info: VideoInfo, form: str) -> Stream:
+    try:
+        film = out.add_stream_from_template(template, opaque=True)
+    except ValueError as error:
+        raise OutputError(f"{form} cannot hold this codec ({error}); choose another --codec or --format") from error
+    film.time_base = info.time_base
+    film.codec_context.sample_aspect_ratio = info.aspect
+    if info.rotation:
+        film.set_display_rotation(info.rotation)
+    if form in ("mp4", "mov") and (tag := TAGS.get(template.codec_context.name)):
+        film.codec_context.codec_tag = tag
+    return film  # type: ignore[no-any-return]
+
+
+def _add_others(source: InputContainer, out: OutputContainer, info: VideoInfo, tell: Callable[[str], None]) -> dict[int, Stream]:
+    """A stream of the output for each of the source's but the film, by the source's index."""
+    film = video_stream(source, info.path).index
+    made: dict[int, Stream] = {}
+    for stream in source.streams:
+        if stream.index == film:
+            continue
+        try:
+            copy = out.add_stream_from_template(stream, opaque=True)
+        except (ValueError, av.error.FFmpegError) as error:
+            tell(f"the {stream.type} stream {stream.index} was left out: {error}")
+            continue
+        copy.metadata.update({name: value for name, value in stream.metadata.items() if name not in SET_BY_MUXER})
+        copy.disposition = stream.disposition
+        made[stream.index] = copy
+    return made
+
+
+def _copy_notes(source: InputContainer, out: OutputContainer) -> None:
+    out.metadata.update({name: value for name, value in source.metadata.items() if name not in SET_BY_MUXER})
+    if chapters := source.chapters():
+        out.set_chapters(chapters)
+
+
+def _film_packets(pieces: Sequence[Piece], info: VideoInfo, film: Stream) -> Iterator[tuple[float, Packet[Any]]]:
+    """Every packet of the film with its own time stamp and a decoding time that grows from piece to piece."""
+    order = decoding_times([packet.pts or 0 for packet in _raw(pieces, info)])
+    for packet, dts in zip(_raw(pieces, info), order, strict=True):
+        packet.dts = dts
+        packet.stream = film
+        yield float(dts * info.time_base), packet
+
+
+def _raw(pieces: Sequence[Piece], info: VideoInfo) -> Iterator[Packet[Any]]:
+    """The pieces' packets in the film's own time base, their time stamps moved back."""
+    for piece in pieces:
+        with av.open(str(piece.file)) as container:
+            for packet in container.demux(container.streams.video[0]):
+                if packet.pts is None:
+                    continue
+                stored = packet.time_base
+                pts = round(packet.pts * stored / info.time_base) - shift(info.time_base)
+                duration = round((packet.duration or 0) * stored / info.time_base)
+                packet.time_base = info.time_base
+                packet.pts, packet.dts, packet.duration = pts, None, duration
+                yield packet
+
+
+def decoding_times(pts: Sequence[int]) -> list[int]:
+    """When packets given in decoding order are decoded: growing, and never after they are shown.
+
+    The packets' sorted time stamps, delayed by as many frames as the most reordered one needs.
+    """
+    shown = sorted(pts)
+    rank = {stamp: i for i, stamp in enumerate(shown)}
+    delay = max((i - rank[stamp] for i, stamp in enumerate(pts)), default=0)
+    step = max(1, shown[1] - shown[0]) if len(shown) > 1 else 1
+    early = [shown[0] - step * (delay - i) for i in range(min(delay, len(shown)))]
+    return early + shown[: len(shown) - len(early)]
+
+
+def _other_packets(source: InputContainer, others: dict[int, Stream]) -> Iterator[tuple[float, Packet[Any]]]:
+    streams = [stream for stream in source.streams if stream.index in others and stream.type != "attachment"]
+    if not streams:
+        return
+    seconds = 0.0
+    for packet in source.demux(streams):
+        if packet.dts is None and packet.pts is None:
+            continue
+        when = packet.dts if packet.dts is not None else packet.pts
+        seconds = float((when or 0) * packet.time_base)
+        packet.stream = others[packet.stream_index]
+        yield seconds, packet
