@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from engine.events import Event
     from engine.protocol import Network
 
+BENCH_SIZE = (256, 144)
+"""Enough to tell, and done before anybody waits for it."""
+
 
 class Speeds(QObject):
     """Seconds an input pixel by network. ``learnt`` tells that more is known."""
@@ -29,7 +32,7 @@ class Speeds(QObject):
         """Have a network timed, unless it is known or being timed."""
         if network not in self._asked:
             self._asked.add(network)
-            self._client.ask(lambda identity: Bench(identity, network), self._on_benched)
+            self._client.ask(lambda identity: Bench(identity, network, *BENCH_SIZE), self._on_benched)
 
     def note(self, network: Network, pixels: int, seconds: float) -> None:
         """Take a real picture's time as the truth."""

@@ -72,6 +72,7 @@ QComboBox::drop-down { border: none; width: 26px; }
 QComboBox::down-arrow { image: url($chevron); width: 16px; height: 16px; }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $line; border-radius: 8px; padding: 4px; outline: none;
     selection-background-color: $accent_soft; selection-color: $text; }
+QSpinBox QLineEdit { background: transparent; border: none; padding: 0; min-height: 0; }
 QCheckBox { spacing: 10px; padding: 4px 0; }
 QCheckBox::indicator { width: 18px; height: 18px; border: 1px solid $line; border-radius: 5px; background: $ground; }
 QCheckBox::indicator:hover { border-color: $muted; }

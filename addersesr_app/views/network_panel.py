@@ -48,7 +48,7 @@ class NetworkPanel(QWidget):
         self._cards = tuple(cards)
         scales = sorted({card.scale for card in cards})
         self.scales.set_choices([(str(scale), f"{scale}×") for scale in scales])
-        self.scales.setVisible(bool(scales))
+        self.scales.setVisible(len(scales) > 1)
         first = next((card for card in cards if card.id == wanted), cards[0] if cards else None)
         if first is None:
             self.models.clear()
@@ -93,6 +93,7 @@ class NetworkPanel(QWidget):
         before = self.precisions.value()
         self.precisions.set_choices([(name, name) for name in card.precisions])
         self.precisions.choose(before if before in card.precisions else card.precisions[0])
+        self.precisions.setVisible(len(card.precisions) > 1)
 
     def _model_picked(self) -> None:
         card = self.card()
