@@ -12,7 +12,7 @@ normalisation, the residual and the activation are applied in the same run, and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from onnx import helper
@@ -35,15 +35,21 @@ def run_length(channels: int) -> int:
 
 def adder_body(nodes: Nodes, first: str, model: Model) -> str:
     """The body's layers and the long skip connection, from and to (1, f, H, W)."""
-    f = model.spec.f
-    layout = _Layout(nodes, first, f)
+    layout = Layout(nodes, first, model.spec.f)
     x = skip = layout.flatten(first)
     for layer in model.spec.layers[1:-1]:
-        x = _layer(nodes, x, layer.name, model, layout)
+        x = adder_layer(nodes, x, layer.name, model.tensors[f"{layer.name}.weight"], layout, _Normalised(layer.name, model))
     return layout.unflatten(nodes.add("Add", [x, skip], "features.flat"))
 
 
-class _Layout:
+class Finish(Protocol):
+    """What a layer does with the sums of one run of pixels."""
+
+    def __call__(self, n: Nodes, maxima: str, inputs: str, centre: str) -> str:
+        """From sum max(x, w) (f, run), sum x (1, run) and the residual input x (f, run) to the layer's output (f, run)."""
+
+
+class Layout:
     """Names of the tensors that describe the flat layout (f, length): H lines of W pixels and a zero, zeros to a whole run."""
 
     def __init__(self, nodes: Nodes, like: str, channels: int) -> None:
@@ -96,73 +102,76 @@ class _Layout:
         fill = n.add("Sub", [self.length, self.pixels], f"{x}.fill")
         return n.add("Pad", [flat, n.add("Concat", [zero, zero, zero, fill], f"{x}.pads", axis=0)], f"{x}.flat")
 
-    def unflatten(self, x: str) -> str:
+    def unflatten(self, x: str, name: str = "features") -> str:
         """From (f, length) to (1, f, H, W)."""
         n = self.nodes
         zero, one, last = n.integers("zero", [0]), n.integers("one", [1]), n.integers("last_axis", [-1])
         picture = n.add("Slice", [x, zero, self.pixels, last], f"{x}.pixels")
         shape = n.add("Concat", [one, n.integers("f", [self.channels]), self.height, self.pitch], f"{x}.shape", axis=0)
         lines = n.add("Reshape", [picture, shape], f"{x}.lines")
-        return n.add("Slice", [lines, zero, self.width, last], "features")
+        return n.add("Slice", [lines, zero, self.width, last], name)
 
 
-def _layer(nodes: Nodes, x: str, layer: str, model: Model, layout: _Layout) -> str:
-    """One adder layer with its residual and activation, (f, length) to (f, length)."""
+def adder_layer(nodes: Nodes, x: str, layer: str, weight: NDArray[np.float32], layout: Layout, finish: Finish) -> str:
+    """One adder layer, (f, length) to (f, length); what fills up stays zero."""
     padded = nodes.add("Pad", [x, layout.margins], f"{layer}.padded")
-    body = _run(layer, padded, model, layout)
+    body = _run(layer, padded, weight, layout, finish)
     trips = nodes.add("Squeeze", [layout.runs], f"{layer}.trips")
     runs = nodes.add("Loop", [trips, ""], f"{layer}.runs", body=body)
     rows = nodes.add("Transpose", [runs], f"{layer}.rows", perm=[1, 0, 2])
     return nodes.add("Reshape", [rows, nodes.integers("rows", [layout.channels, -1])], f"{layer}.active")
 
 
-def _run(layer: str, padded: str, model: Model, layout: _Layout) -> onnx.GraphProto:
+def _run(layer: str, padded: str, weight: NDArray[np.float32], layout: Layout, finish: Finish) -> onnx.GraphProto:
     """The Loop's body: run ``number`` of the layer, giving (f, run)."""
     n = Nodes()
-    run = n.integers(f"{layer}.run", [layout.run])
+    run, axis = n.integers(f"{layer}.run", [layout.run]), n.integers(f"{layer}.axis", [1])
     begin = n.add("Mul", [f"{layer}.number", run], f"{layer}.begin")
     end = n.add("Add", [begin, run], f"{layer}.end")
-    taps = [_shifted(n, layer, padded, begin, run, tap) for tap in layout.taps]
-    stacked = n.add("Concat", taps, f"{layer}.stacked", axis=0)
-    total = _minus_distances(n, layer, stacked, model)
-    total = n.add("Add", [total, taps[len(taps) // 2]], f"{layer}.residual")
-    if model.spec.activation == "relu":
-        total = n.add("Relu", [total], f"{layer}.activated")
-    else:
-        slope = n.constant(f"{layer}.slope", model.tensors[f"{layer}.slope"].reshape(-1, 1))
-        total = n.add("PRelu", [total, slope], f"{layer}.activated")
-    mask = n.add("Slice", [layout.mask, begin, end, n.integers(f"{layer}.axis", [1])], f"{layer}.mask")
+    taps = []
+    for tap in layout.taps:
+        place = [n.add("Add", [edge, tap], f"{edge}.{tap}") for edge in (begin, end)]
+        taps.append(n.add("Slice", [padded, *place, axis], f"{layer}.{tap}.x"))
+    total = finish(n, *_sums(n, layer, taps, weight), taps[len(taps) // 2])
+    mask = n.add("Slice", [layout.mask, begin, end, axis], f"{layer}.mask")
     n.add("Mul", [total, mask], f"{layer}.out")
     n.add("Identity", [f"{layer}.go_on"], f"{layer}.go_on.out")
     inputs = [integer_value(f"{layer}.number", []), bool_value(f"{layer}.go_on")]
-    outputs = [bool_value(f"{layer}.go_on.out"), float_value(f"{layer}.out", [model.spec.f, layout.run])]
+    outputs = [bool_value(f"{layer}.go_on.out"), float_value(f"{layer}.out", [layout.channels, layout.run])]
     return helper.make_graph(n.nodes, f"{layer}.body", inputs, outputs, n.constants)
 
 
-def _shifted(n: Nodes, layer: str, padded: str, begin: str, run: str, tap: str) -> str:
-    """The run's pixels as a tap sees them, (f, run)."""
-    start = n.add("Add", [begin, tap], f"{layer}.{tap}.start")
-    end = n.add("Add", [start, run], f"{layer}.{tap}.end")
-    return n.add("Slice", [padded, start, end, n.integers(f"{layer}.axis", [1])], f"{layer}.{tap}.x")
-
-
-def _minus_distances(n: Nodes, layer: str, stacked: str, model: Model) -> str:
-    """From the (9f, run) inputs of all taps to multiplier * -sum|x - w| + bias, (f, run)."""
-    weight: NDArray[np.float32] = model.tensors[f"{layer}.weight"]
-    multiplier, bias = (model.tensors[f"{layer}.{part}"].astype(np.float64) for part in ("multiplier", "bias"))
+def _sums(n: Nodes, layer: str, taps: list[str], weight: NDArray[np.float32]) -> tuple[str, str]:
+    """From the inputs of every tap, each (f, run), to sum max(x, w), (f, run), and sum x, (1, run)."""
+    stacked = n.add("Concat", taps, f"{layer}.stacked", axis=0)
     by_output = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1, 1)
     ones = n.constant(f"{layer}.ones", np.ones((1, by_output.shape[1]), np.float32))
     sums = []
-    for output, taps in enumerate(by_output):
-        larger = n.add("Max", [stacked, n.constant(f"{layer}.{output}.weight", taps)], f"{layer}.{output}.larger")
+    for output, column in enumerate(by_output):
+        larger = n.add("Max", [stacked, n.constant(f"{layer}.{output}.weight", column)], f"{layer}.{output}.larger")
         sums.append(n.add("MatMul", [ones, larger], f"{layer}.{output}.sum"))
-    maxima = n.add("Concat", sums, f"{layer}.maxima", axis=0)
-    scaled = n.add("Mul", [maxima, _column(n, f"{layer}.minus_twice", -2 * multiplier)], f"{layer}.scaled")
-    inputs = n.add("MatMul", [ones, stacked], f"{layer}.inputs")
-    inputs = n.add("Mul", [inputs, _column(n, f"{layer}.multiplier", multiplier)], f"{layer}.inputs.scaled")
-    offset = _column(n, f"{layer}.offset", multiplier * by_output.sum((1, 2), np.float64) + bias)
-    return n.add("Sum", [scaled, inputs, offset], f"{layer}.distances")
+    return n.add("Concat", sums, f"{layer}.maxima", axis=0), n.add("MatMul", [ones, stacked], f"{layer}.inputs")
 
 
-def _column(n: Nodes, name: str, values: NDArray[np.float64]) -> str:
-    return n.constant(name, values.astype(np.float32).reshape(-1, 1))
+class _Normalised:
+    """The float network's: multiplier * -sum|x - w| + bias + x, activated."""
+
+    def __init__(self, layer: str, model: Model) -> None:
+        self.layer = layer
+        self.model = model
+
+    def __call__(self, n: Nodes, maxima: str, inputs: str, centre: str) -> str:
+        layer, tensors = self.layer, self.model.tensors
+        weight, multiplier, bias = (tensors[f"{layer}.{part}"].astype(np.float64) for part in ("weight", "multiplier", "bias"))
+        scaled = n.add("Mul", [maxima, column(n, f"{layer}.minus_twice", -2 * multiplier)], f"{layer}.scaled")
+        inputs = n.add("Mul", [inputs, column(n, f"{layer}.multiplier", multiplier)], f"{layer}.inputs.scaled")
+        offset = column(n, f"{layer}.offset", multiplier * weight.sum((1, 2, 3)) + bias)
+        total = n.add("Sum", [scaled, inputs, offset, centre], f"{layer}.residual")
+        if self.model.spec.activation == "relu":
+            return n.add("Relu", [total], f"{layer}.activated")
+        return n.add("PRelu", [total, column(n, f"{layer}.slope", tensors[f"{layer}.slope"])], f"{layer}.activated")
+
+
+def column(n: Nodes, name: str, values: NDArray[np.floating], dtype: type = np.float32) -> str:
+    """Store one value a channel as (f, 1); returns the constant's name."""
+    return n.constant(name, values.astype(dtype).reshape(-1, 1))
