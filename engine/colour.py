@@ -55,18 +55,18 @@ def rgb_to_y(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def split(pixels: NDArray[Any], span: Span | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Luma (H, W) and chroma (H, W, 2), both float32, of RGB (H, W, 3); a grey picture (H, W) has no chroma.
+    """Luma (H, W) and chroma (2, H, W), Cb and Cr, all float32, of RGB (H, W, 3); a grey picture (H, W) has no chroma.
 
     ``pixels`` is uint8, uint16 or float32; ``span`` is its black and white, by default its dtype's.
     """
     span = span or Span.of(pixels.dtype)
     if pixels.ndim == 2:
         return to_unit(pixels, span), None
-    unit = pixels.astype(np.float32)
-    matrix = _after_scaling(_TO_YCC, span)
-    luma = cv2.transform(unit, matrix[:1])
-    chroma = cv2.transform(unit, matrix[1:])
-    return cast("NDArray[np.float32]", luma.reshape(pixels.shape[:2])), cast("NDArray[np.float32]", chroma)
+    unit = pixels.astype(np.float32, copy=False)
+    planes = np.empty((3, *pixels.shape[:2]), np.float32)
+    for plane, factors in zip(planes, _after_scaling(_TO_YCC, span), strict=True):
+        cv2.transform(unit, factors[None], dst=plane)
+    return planes[0], planes[1:]
 
 
 def join(luma: NDArray[np.float32], chroma: NDArray[np.float32] | None, dtype: DTypeLike, span: Span | None = None) -> NDArray[Any]:
@@ -75,7 +75,7 @@ def join(luma: NDArray[np.float32], chroma: NDArray[np.float32] | None, dtype: D
     if chroma is None:
         unit = luma.astype(np.float32)
     else:
-        unit = cast("NDArray[np.float32]", cv2.transform(np.dstack([luma, chroma]), _FROM_YCC.astype(np.float32)))
+        unit = cast("NDArray[np.float32]", cv2.transform(cv2.merge([luma, *chroma]), _FROM_YCC.astype(np.float32)))
     return from_unit(unit, dtype, span)
 
 
@@ -89,10 +89,11 @@ def from_unit(unit: NDArray[np.float32], dtype: DTypeLike, span: Span | None = N
     """The inverse of `to_unit`, clipped to the span; integers rounded half up. Overwrites ``unit``."""
     span = span or Span.of(dtype)
     np.clip(unit, 0, 1, out=unit)
-    unit *= np.float32(span.high - span.low)
-    unit += np.float32(span.low)
-    if np.dtype(dtype).kind == "u":
-        unit += np.float32(0.5)  # the conversion below cuts off
+    if span != UNIT:
+        unit *= np.float32(span.high - span.low)
+    offset = span.low + (0.5 if np.dtype(dtype).kind == "u" else 0)  # the conversion to an integer cuts off
+    if offset:
+        unit += np.float32(offset)
     return unit.astype(dtype, copy=False)
 
 

@@ -18,7 +18,7 @@ from engine.codecs import CodecError, Decoded
 from engine.colour import Span, to_unit
 from engine.errors import PictureError
 from engine.picture import Metadata, Picture
-from engine.rows import Layout, PictureRows, Strip, gathered, strips_of
+from engine.rows import Layout, PictureRows, Strip, gathered, pieces
 from engine.storing import aside
 
 if TYPE_CHECKING:
@@ -98,14 +98,14 @@ def reading(path: Path) -> Iterator[Reading]:
 def read(path: Path) -> Picture:
     """Read a picture whole, upright, with its metadata. Raises PictureError as `reading`."""
     with reading(path) as source:
-        whole = gathered(source.layout, strips_of(source))
+        whole = gathered(source.layout, pieces(source))
         return Picture(whole.pixels, whole.alpha, source.metadata, source.layout.span, source.format)
 
 
 def write(picture: Picture, path: Path, *, quality: int | None = None, overwrite: bool = False) -> None:
     """Store a picture in the format that ``path`` ends in. As `write_strips`."""
     layout = Layout.of(picture)
-    write_strips(layout, strips_of(PictureRows(picture)), picture.metadata, path, quality=quality, overwrite=overwrite)
+    write_strips(layout, pieces(PictureRows(picture)), picture.metadata, path, quality=quality, overwrite=overwrite)
 
 
 def write_strips(
@@ -285,7 +285,7 @@ def _check_stored(stored: Path, path: Path, layout: Layout, written: _Sums) -> N
     with reading(stored) as source:
         if (source.layout.width, source.layout.height) != (layout.width, layout.height):
             raise PictureError(f"{path}: was stored as {source.layout.width}×{source.layout.height}, not {layout.width}×{layout.height}")
-        for strip in strips_of(source):
+        for strip in pieces(source):
             found.added(strip)
         shift = np.abs(found.mean(source.layout) - written.mean(layout)).max()
     if not shift <= MEAN_TOLERANCE:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ Sample = TypeVar("Sample", np.uint8, np.uint16, np.float32)
 
 SUPPORT = 4.0
 """Width of the cubic kernel, in samples of the smaller of the two grids."""
+REACH = 2
+"""Samples on each side that the kernel covers when it enlarges."""
 CHUNK_SAMPLES = 1 << 16
 """Output samples computed at a time: few enough to stay in the processor's cache."""
 
@@ -68,6 +71,17 @@ def taps(length: int, wanted: int) -> Taps:
     return Taps(indices, weights[:, used])
 
 
+def _phases(factor: int) -> tuple[NDArray[np.float32], ...]:
+    """The kernels, of ``2 * REACH + 1`` taps about a sample, that give its ``factor`` outputs when enlarging by a whole factor."""
+    length = 4 * REACH + 1
+    middle = taps(length, length * factor)
+    kernels = np.zeros((factor, 2 * REACH + 1), np.float32)
+    for phase in range(factor):
+        output = 2 * REACH * factor + phase
+        kernels[phase, middle.indices[output] - REACH] = middle.weights[output]
+    return tuple(kernels)
+
+
 def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Keys' cubic convolution kernel with a = -0.5."""
     near = np.abs(x)
@@ -84,6 +98,9 @@ class Resampler:
             raise ValueError(f"cannot resample {width}×{height} to {wanted_width}×{wanted_height}: a side is below one pixel")
         self.vertical = taps(height, wanted_height)
         self.horizontal = taps(width, wanted_width)
+        self._factors = (wanted_height // height, wanted_width // width)
+        whole = all(factor > 1 for factor in self._factors) and (wanted_height % height, wanted_width % width) == (0, 0)
+        self._phases = tuple(_phases(factor) for factor in self._factors) if whole else None
 
     def rows(self, x: NDArray[Sample], first: int, start: int, stop: int) -> NDArray[Sample]:
         """Output rows ``start`` up to ``stop``.
@@ -91,6 +108,8 @@ class Resampler:
         ``x`` is (rows, W) or (rows, W, C) and holds input rows from ``first`` on, at least those that
         ``vertical.source(start, stop)`` names. Returns (stop - start, wanted_width[, C]) of the same dtype; float is not clipped.
         """
+        if self._phases is not None and x.dtype == np.float32 and x.ndim == 2:
+            return self._enlarged(x, first, start, stop)
         out = np.empty((stop - start, self.horizontal.length, *x.shape[2:]), x.dtype)
         channels = int(np.prod(x.shape[2:]))
         chunk = max(1, CHUNK_SAMPLES // (self.horizontal.length * channels))
@@ -98,6 +117,20 @@ class Resampler:
             bottom = min(top + chunk, stop)
             out[top - start : bottom - start] = self._chunk(x, first, top, bottom)
         return out
+
+    def _enlarged(self, x: NDArray[Any], first: int, start: int, stop: int) -> NDArray[Any]:
+        """As `rows`, of a float plane by whole factors: then outputs of one phase share their weights, and are a convolution."""
+        assert self._phases is not None
+        (tall, wide), (down, across) = self._factors, self._phases
+        top, bottom = start // tall, -(-stop // tall)
+        low, high = max(top - REACH, first), min(bottom + REACH, first + len(x))
+        source = x[low - first : high - first]
+        out = np.empty((bottom - top, tall, wide * x.shape[1]), np.float32)
+        for i, vertical in enumerate(down):
+            parts = [cv2.sepFilter2D(source, cv2.CV_32F, kernel, vertical, borderType=cv2.BORDER_REPLICATE) for kernel in across]
+            woven = cv2.merge([part.reshape(source.shape) for part in parts])
+            out[:, i] = woven[top - low : bottom - low].reshape(bottom - top, -1)
+        return out.reshape(-1, wide * x.shape[1])[start - top * tall : stop - top * tall]
 
     def _chunk(self, x: NDArray[Sample], first: int, start: int, stop: int) -> NDArray[Any]:
         low, high = self.vertical.source(start, stop)

@@ -57,9 +57,9 @@ class Strip:
         return Strip(to_unit(self.pixels, span), None if self.alpha is None else to_unit(self.alpha))
 
     def stored(self, layout: Layout) -> Strip:
-        """The inverse of `unit`, for ``layout``'s samples."""
-        alpha = None if self.alpha is None else from_unit(self.alpha.copy(), layout.dtype)
-        return Strip(from_unit(self.pixels.copy(), layout.dtype, layout.span), alpha)
+        """The inverse of `unit`, for ``layout``'s samples. Overwrites this strip."""
+        alpha = None if self.alpha is None else from_unit(self.alpha, layout.dtype)
+        return Strip(from_unit(self.pixels, layout.dtype, layout.span), alpha)
 
 
 class Source(Protocol):
@@ -94,6 +94,10 @@ class Window:
         self._held: deque[tuple[int, Strip]] = deque()
         self._end = 0
 
+    def pieces(self) -> Iterator[Strip]:
+        """The strips as they come, in place of `rows`."""
+        return self._strips
+
     def rows(self, start: int, stop: int) -> Strip:
         """As `Source.rows`."""
         while self._held and self._held[0][0] + len(self._held[0][1].pixels) <= start:
@@ -115,16 +119,21 @@ def joined(strips: list[Strip]) -> Strip:
     return Strip(np.concatenate([strip.pixels for strip in strips]), np.concatenate(alphas) if alphas else None)
 
 
-STRIP_SAMPLES = 1 << 22
-"""Samples in a strip where nothing else decides its height."""
+CHUNK_PIXELS = 1 << 17
+"""Pixels worked on at a time: few enough for their samples to stay in the processor's cache."""
 
 
-def strips_of(source: Source) -> Iterator[Strip]:
-    """All of a source's rows, from the top down, in strips of a modest size."""
-    layout = source.layout
-    tall = max(1, STRIP_SAMPLES // (layout.width * (1 if layout.grey else 3)))
-    for top in range(0, layout.height, tall):
-        yield source.rows(top, min(top + tall, layout.height))
+def chunks(start: int, stop: int, width: int) -> Iterator[tuple[int, int]]:
+    """Rows ``start`` up to ``stop`` of a picture of that width, cut into pieces of about `CHUNK_PIXELS`: first row and end of each."""
+    tall = max(1, CHUNK_PIXELS // width)
+    return ((top, min(top + tall, stop)) for top in range(start, stop, tall))
+
+
+def pieces(source: Source) -> Iterator[Strip]:
+    """All rows of a source from which none have been taken yet, from the top down, in strips as they come."""
+    if isinstance(source, Window):
+        return source.pieces()
+    return (source.rows(top, bottom) for top, bottom in chunks(0, source.layout.height, source.layout.width))
 
 
 def gathered(layout: Layout, strips: Iterable[Strip]) -> Strip:

@@ -17,7 +17,7 @@ from engine import colour
 from engine.colour import UNIT
 from engine.errors import Cancelled
 from engine.resize import Resampler
-from engine.rows import Layout, PictureRows, Strip, Window, gathered
+from engine.rows import Layout, PictureRows, Strip, Window, chunks, gathered, pieces
 from engine.tiles import Region, Tile, default_tile, plan, run_tile
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Upscaler:
         if size is not None and size != (current.layout.width, current.layout.height):
             current = _Resampled(current, *size)
         final = replace(current.layout, dtype=given.dtype, span=given.span)
-        return final, _stored_strips(current, final)
+        return final, (strip.stored(final) for strip in pieces(current))
 
     def count(self, layout: Layout, size: tuple[int, int] | None = None) -> int:
         """How many tiles upscaling a picture of this layout takes."""
@@ -170,8 +170,10 @@ class _Step:
             visible = strip.pixels if strip.alpha is None else colour.bleed(strip.pixels, strip.alpha)
             luma, chroma = colour.split(visible, UNIT)
             y, alpha = self._run_row(row, held, luma, strip.alpha)
-            wide = None if chroma is None else chroma_up.rows(chroma, held.top, scale * core.top, scale * core.bottom)
-            yield Strip(colour.join(y, wide, np.float32, UNIT), alpha)
+            for top, bottom in chunks(scale * core.top, scale * core.bottom, scale * layout.width):
+                here = slice(top - scale * core.top, bottom - scale * core.top)
+                wide = None if chroma is None else np.stack([chroma_up.rows(plane, held.top, top, bottom) for plane in chroma])
+                yield Strip(colour.join(y[here], wide, np.float32, UNIT), None if alpha is None else alpha[here])
 
     def _run_row(
         self, row: tuple[Tile, ...], held: Region, luma: NDArray[np.float32], alpha: NDArray[np.float32] | None
@@ -197,13 +199,6 @@ class _Step:
         least, greatest = colour.limits(alpha)
         inside = tile.core.slices(tile.context)
         return colour.limit_alpha(upscaled, least[inside], greatest[inside], self._scale)
-
-
-def _stored_strips(source: Source, layout: Layout) -> Iterator[Strip]:
-    """Strips of the final picture, each of a modest size, in its own samples."""
-    tall = max(1, min(layout.height, _strip_rows(layout, 1)))
-    for top in range(0, layout.height, tall):
-        yield source.rows(top, min(top + tall, layout.height)).stored(layout)
 
 
 def _strip_rows(layout: Layout, scale: int) -> int:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KINDS = ("jpeg", "png", "webp", "tiff", "avif", "gif")
-STRIP_BYTES = 16 * 2**20
+STRIP_BYTES = 2 * 2**20
 MILLIMETRES_AN_INCH = 25.4
 
 _LOADERS = {"avif": "heif"}

@@ -88,7 +88,7 @@ def _save(image: pyvips.Image, layout: Layout, metadata: Metadata, kind: str, qu
 def _options(layout: Layout, kind: str, quality: int) -> dict[str, Any]:
     deep = layout.dtype == np.uint16
     if kind == "jpeg":
-        return {"Q": quality, "subsample_mode": "off", "optimize_coding": True}
+        return {"Q": quality, "subsample_mode": "off"}
     if kind == "png":
         return {"compression": 6, "filter": "all" if layout.height * layout.width < 4_000_000 else "sub", "bitdepth": 16 if deep else 8}
     if kind == "webp":

@@ -55,6 +55,19 @@ def test_it_is_the_definition_at_any_size(
     np.testing.assert_allclose(got, expected, atol=2e-5)
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 12), st.sampled_from([2, 3, 4]), st.sampled_from([2, 3, 4]), st.data())
+def test_whole_factors_are_the_definition_too(height: int, width: int, tall: int, wide: int, data: st.DataObject) -> None:
+    x = np.random.default_rng(height * 31 + width).random((height, width), np.float32)
+    expected = direct(direct(x.astype(np.float64), height * tall).swapaxes(0, 1), width * wide).swapaxes(0, 1)
+    np.testing.assert_allclose(imresize(x, height * tall, width * wide), expected, atol=2e-6)
+    start = data.draw(st.integers(0, height * tall - 1))
+    stop = data.draw(st.integers(start + 1, height * tall))
+    resampler = Resampler(height, width, height * tall, width * wide)
+    low, high = resampler.vertical.source(start, stop)
+    np.testing.assert_allclose(resampler.rows(x[low:high], low, start, stop), expected[start:stop], atol=2e-6)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 60), st.integers(1, 90), st.integers(1, 60), st.integers(0, 59))
 def test_rows_are_those_of_the_whole(height: int, wanted: int, start: int, count: int) -> None:
