@@ -1,4 +1,4 @@
-"""What a training run is asked to do: data, validated where it is made."""
+"""What the loop is asked to do: data, validated where it is made. `training.settings` is how people write it down."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from engine.network import NetworkSpec
 from training.blocks import Form
 
 Loss = Literal["l1", "charbonnier", "l2"]
+Schedule = Literal["cosine", "constant"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """A whole recipe. Sizes are in low-resolution pixels; ``ema`` 0 turns averaging off; ``clip`` 0 turns clipping off."""
+    """A whole recipe. Sizes are in low-resolution pixels; ``ema`` 0 turns averaging off; ``clip`` 0 turns clipping off.
+
+    ``l2_from`` is the part of the steps (0 to 1) after which the loss becomes L2; 1 keeps ``loss`` throughout. ``distil``
+    is the share of the loss (0 to 1) that compares with a teacher's output instead of the picture. ``amp`` computes in
+    bfloat16 where that is safe, on CUDA only.
+    """
 
     spec: NetworkSpec = field(default_factory=lambda: NetworkSpec(2, 5, 16))
     expansion: int = 256
@@ -28,6 +34,10 @@ class TrainConfig:
     amsgrad: bool = False
     clip: float = 0.0
     seed: int = 0
+    schedule: Schedule = "cosine"
+    l2_from: float = 1.0
+    distil: float = 0.0
+    amp: bool = False
 
     def __post_init__(self) -> None:
         for name in ("expansion", "steps", "batch", "patch"):
@@ -37,7 +47,11 @@ class TrainConfig:
             raise ValueError(f"rate must lie between 0 and 1, not {self.rate}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be at least 0 and below 1, not {self.ema}")
-        if self.warm_up < 0 or self.clip < 0:
-            raise ValueError("warm_up and clip must not be negative")
-        if self.loss not in get_args(Loss):
-            raise ValueError(f"loss must be one of {get_args(Loss)}, not {self.loss!r}")
+        for name in ("l2_from", "distil"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie from 0 to 1, not {getattr(self, name)}")
+        if self.warm_up < 0 or self.clip < 0 or self.seed < 0:
+            raise ValueError("warm_up, clip and seed must not be negative")
+        for name, kind in (("loss", Loss), ("schedule", Schedule), ("form", Form)):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(f"{name} must be one of {get_args(kind)}, not {getattr(self, name)!r}")

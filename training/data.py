@@ -6,55 +6,136 @@ would differ at its border from what the network meets later.
 
 from __future__ import annotations
 
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.colour import picture_luma
+from engine.colour import split
 from engine.errors import DataError
 from engine.images import read
 from engine.resize import imresize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+    from training.sources import Source
+
+    Shrink = Callable[[NDArray[Any], int], NDArray[Any]]
+
+FULL = np.float32(65535)
+"""What a plane kept in 16 bits has for luma 1."""
+DEFAULT_CACHE_MB = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One picture's luma, float32 in [0, 1]: ``lr`` (H, W) and ``hr`` (scale*H, scale*W)."""
+    """One picture's luma: ``lr`` (H, W) and ``hr`` (scale*H, scale*W), float32 in [0, 1] or uint16 with 1 at 65535."""
 
     name: str
-    lr: NDArray[np.float32]
-    hr: NDArray[np.float32]
+    lr: NDArray[Any]
+    hr: NDArray[Any]
 
 
-def picture_files(folder: Path) -> list[Path]:
-    """Every picture below ``folder``, hidden ones left out, in a fixed order. Raises DataError if there is none."""
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    if not files:
-        raise DataError(f"{folder}: no pictures here; give a folder with {', '.join(sorted(SUFFIXES))} files")
-    return files
+class PlaneStore:
+    """Keeps decoded planes: ``limit_mb`` MiB of them in memory, all further ones in a mapped file that goes with the store.
+
+    The file lies in ``folder`` (which should be on a disk); the system keeps as much of it in memory as is free.
+    """
+
+    def __init__(self, limit_mb: int, folder: Path) -> None:
+        self._left = limit_mb << 20
+        self._folder = folder
+        self._file: tempfile._TemporaryFileWrapper[bytes] | Any = None
+        self.stored_bytes = 0
+
+    def keep(self, plane: NDArray[Any]) -> NDArray[np.uint16]:
+        """``plane``, float32 in [0, 1], as uint16. What comes back may lie in the file, then it is read-only."""
+        deep: NDArray[np.uint16] = np.floor(np.clip(plane, 0, 1) * FULL + np.float32(0.5)).astype(np.uint16)
+        self.stored_bytes += deep.nbytes
+        self._left -= deep.nbytes
+        return self._mapped(deep) if self._left < 0 else deep
+
+    def _mapped(self, plane: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives as long as the planes do
+        offset = self._file.seek(0, os.SEEK_END)
+        self._file.write(np.ascontiguousarray(plane).data)
+        self._file.flush()
+        return np.memmap(self._file, np.uint16, "r", offset, plane.shape)
 
 
-def make_pair(path: Path, scale: int) -> Pair:
-    """A bicubic pair from a high-resolution picture, cropped at the bottom and right to a multiple of ``scale``."""
-    picture = read(path)
-    height, width = (size - size % scale for size in picture.pixels.shape[:2])
-    if not height or not width:
-        raise DataError(f"{path}: too small for scale {scale} ({picture.pixels.shape[1]}x{picture.pixels.shape[0]} pixels)")
-    pixels = np.ascontiguousarray(picture.pixels[:height, :width])
-    small = imresize(pixels, height // scale, width // scale)
-    return Pair(path.name, picture_luma(small), picture_luma(pixels))
+def as_unit(plane: NDArray[Any]) -> NDArray[np.float32]:
+    """A kept plane, or a part of one, as float32 in [0, 1]."""
+    return plane.astype(np.float32) / FULL if plane.dtype == np.uint16 else plane.astype(np.float32)
+
+
+def bicubic(pixels: NDArray[Any], scale: int) -> NDArray[Any]:
+    """A whole picture, its sides multiples of ``scale``, scaled down as the published pairs were."""
+    return imresize(pixels, pixels.shape[0] // scale, pixels.shape[1] // scale)
+
+
+def make_pair(source: Source, scale: int, shrink: Shrink = bicubic) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Luma (lr, hr) of one picture. Without an LR file ``shrink`` makes it, the picture cropped to a multiple of ``scale``.
+
+    Raises PictureError if a file cannot be read, DataError if its size does not fit.
+    """
+    hr = read(source.hr).pixels
+    if source.lr is not None:
+        lr = read(source.lr).pixels
+        if (hr.shape[0] // scale, hr.shape[1] // scale) != lr.shape[:2]:
+            raise DataError(f"{source.lr}: {lr.shape[1]}x{lr.shape[0]} is not {source.hr.name}'s size divided by {scale}")
+        return split(lr)[0], split(np.ascontiguousarray(hr[: lr.shape[0] * scale, : lr.shape[1] * scale]))[0]
+    hr = cropped(hr, scale)
+    if not hr.size:
+        raise DataError(f"{source.hr}: too small for scale {scale}")
+    return split(shrink(hr, scale))[0], split(hr)[0]
+
+
+def cropped(pixels: NDArray[Any], scale: int) -> NDArray[Any]:
+    """The picture without the columns and rows at its right and bottom that are not a multiple of ``scale``."""
+    return np.ascontiguousarray(pixels[: pixels.shape[0] // scale * scale, : pixels.shape[1] // scale * scale])
+
+
+def load(sources: Sequence[Source], scale: int, store: PlaneStore, shrinks: Sequence[Shrink] = (bicubic,)) -> Iterator[Pair]:
+    """Every source as pairs in order, one for each of ``shrinks``, decoded by as many threads as there are cores."""
+
+    def planes(source: Source) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        return [make_pair(source, scale, shrink) for shrink in shrinks]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for source, made in zip(sources, in_order(pool, planes, sources), strict=True):
+            hr = store.keep(made[0][1])
+            yield from (Pair(source.name, store.keep(lr), hr) for lr, _ in made)
+
+
+def in_order(pool: ThreadPoolExecutor, work: Callable[[Any], Any], items: Iterable[Any], ahead: int = 8) -> Iterator[Any]:
+    """Results of ``work`` over ``items`` in their order, at most ``ahead`` of them waiting in memory."""
+    waiting = []
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > ahead:
+            yield waiting.pop(0).result()
+    for future in waiting:
+        yield future.result()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one patch lies: which pair, its top left low-resolution pixel, and how it is turned and mirrored."""
+
+    index: int
+    top: int
+    left: int
+    turns: int
+    mirror: bool
 
 
 @dataclass(frozen=True)
@@ -62,7 +143,7 @@ class Patches:
     """Draws batches of aligned patches. The same seed and step always give the same batch, so a run needs no other state.
 
     A picture is drawn with a probability that grows with the square root of its area: many small pictures then count
-    beside few large ones. ``patch`` is the side of the low-resolution patch in pixels.
+    beside few large ones; with ``equal`` all are drawn alike. ``patch`` is the side of the low-resolution patch in pixels.
     """
 
     pairs: Sequence[Pair]
@@ -70,6 +151,7 @@ class Patches:
     patch: int
     batch: int
     seed: int
+    equal: bool = False
 
     def __post_init__(self) -> None:
         for pair in self.pairs:
@@ -78,27 +160,37 @@ class Patches:
         if not self.pairs:
             raise DataError("no training pictures are left")
 
-    def draw(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Step ``step``'s batch: (batch, 1, patch, patch) and (batch, 1, scale*patch, scale*patch), float32."""
-        rng = np.random.default_rng((self.seed, step))
-        lows, highs = zip(*(self._patch(rng, index) for index in rng.choice(len(self.pairs), self.batch, p=self._chances)), strict=True)
+    def draw(self, step: int, part: int = 0, parts: int = 1) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Step ``step``'s batch, or the ``part``-th of ``parts`` equal parts of it.
+
+        (batch, 1, patch, patch) and (batch, 1, scale*patch, scale*patch), float32.
+        """
+        places = self._places(step)
+        size = len(places) // parts
+        lows, highs = zip(*map(self._cut, places[part * size : (part + 1) * size]), strict=True)
         return np.stack(lows)[:, None], np.stack(highs)[:, None]
 
-    @property
+    @cached_property
     def _chances(self) -> NDArray[np.float64]:
-        roots = np.sqrt([pair.lr.size for pair in self.pairs])
-        return roots / roots.sum()
+        roots = np.sqrt([1 if self.equal else pair.lr.size for pair in self.pairs])
+        chances: NDArray[np.float64] = roots / roots.sum()
+        return chances
 
-    def _patch(self, rng: np.random.Generator, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """A random place of one pair, turned and mirrored at random."""
-        pair, size, scale = self.pairs[index], self.patch, self.scale
-        top, left = (int(rng.integers(extent - size + 1)) for extent in pair.lr.shape)
-        low = pair.lr[top : top + size, left : left + size]
-        high = pair.hr[top * scale : (top + size) * scale, left * scale : (left + size) * scale]
-        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-        return _turned(low, turns, mirror), _turned(high, turns, mirror)
+    def _places(self, step: int) -> list[Place]:
+        rng = np.random.default_rng((self.seed, step))
+        return [self._place(rng, int(index)) for index in rng.choice(len(self.pairs), self.batch, p=self._chances)]
+
+    def _place(self, rng: np.random.Generator, index: int) -> Place:
+        top, left = (int(rng.integers(extent - self.patch + 1)) for extent in self.pairs[index].lr.shape)
+        return Place(index, top, left, int(rng.integers(4)), bool(rng.integers(2)))
+
+    def _cut(self, place: Place) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        pair, size, scale = self.pairs[place.index], self.patch, self.scale
+        low = pair.lr[place.top : place.top + size, place.left : place.left + size]
+        high = pair.hr[place.top * scale : (place.top + size) * scale, place.left * scale : (place.left + size) * scale]
+        return _turned(as_unit(low), place), _turned(as_unit(high), place)
 
 
-def _turned(x_hw: NDArray[np.float32], turns: int, mirror: bool) -> NDArray[np.float32]:
-    turned = np.rot90(x_hw, turns)
-    return turned[:, ::-1] if mirror else turned
+def _turned(x_hw: NDArray[np.float32], place: Place) -> NDArray[np.float32]:
+    turned = np.rot90(x_hw, place.turns)
+    return turned[:, ::-1] if place.mirror else turned

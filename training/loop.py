@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -10,39 +11,65 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.errors import TrainingError
+from training.distributed import Processes
 
 if TYPE_CHECKING:
     from training.config import Loss, TrainConfig
     from training.data import Patches
 
 
+class NotFiniteError(TrainingError):
+    """The loss or a weight is no longer a number."""
+
+    def __init__(self, what: str, step: int, rate: float) -> None:
+        super().__init__(f"{what} is not finite at step {step} with a learning rate of {rate:.3g}")
+        self.step = step
+        self.rate = rate
+
+
 class Trainer:
     """A network, its optimiser, its averaged twin and the step it has reached.
 
-    ``network`` maps luma (N, 1, H, W) to (N, 1, scale*H, scale*W). A step's batch and rate depend on the seed and the
-    step's number alone, so what `state` returns is all that a run needs to go on exactly as if it had not stopped.
+    ``network`` maps luma (N, 1, H, W) to (N, 1, scale*H, scale*W); so does ``teacher``, whose output the network imitates
+    as far as the configuration says. A step's batch and rate depend on the seed and the step's number alone, so what
+    `state` returns is all that a run needs to go on exactly as if it had not stopped.
     """
 
-    def __init__(self, config: TrainConfig, network: nn.Module, patches: Patches) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        network: nn.Module,
+        patches: Patches,
+        teacher: nn.Module | None = None,
+        processes: Processes | None = None,
+    ) -> None:
         self.config = config
         self.network = network
         self.patches = patches
+        self.teacher = teacher
+        self.processes = processes or Processes()
+        self.processes.check_batch(config.batch)
+        self.device = next(network.parameters()).device
         self.step = 0
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         self.optimiser = torch.optim.Adam(network.parameters(), lr=config.rate, amsgrad=config.amsgrad)
 
+    @property
+    def rate(self) -> float:
+        """The learning rate of the step that comes next."""
+        return learning_rate(self.config, self.step)
+
     def advance(self) -> float:
-        """Take one step and return its loss. Raises TrainingError when the loss is no longer finite."""
-        low, high = (torch.from_numpy(array) for array in self.patches.draw(self.step))
-        rate = learning_rate(self.config, self.step)
+        """Take one step and return its loss. Raises NotFiniteError when the loss is no longer a finite number."""
+        low, high = (torch.from_numpy(array).to(self.device) for array in self._batch())
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = self.rate
         self.optimiser.zero_grad(set_to_none=True)
-        loss = pixel_loss(self.network(low), high, self.config.loss)
-        loss.backward()
-        value = loss.item()
+        loss = self._loss(low, high)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value = self._shared(loss)
         if not math.isfinite(value):
-            raise TrainingError(f"the loss is {value} at step {self.step} with a learning rate of {rate:.3g}")
+            raise NotFiniteError("the loss", self.step, self.rate)
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.optimiser.step()
@@ -50,15 +77,11 @@ class Trainer:
         self.step += 1
         return value
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        """Exponential moving average of weights and buffers, warmed up so that early steps do not linger."""
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+    def check_finite(self) -> None:
+        """Raise NotFiniteError if a weight or buffer is not a finite number, so that such a state is never kept."""
         for name, tensor in self.network.state_dict().items():
-            if tensor.is_floating_point():
-                self.average[name].lerp_(tensor, 1 - decay)
-            else:
-                self.average[name].copy_(tensor)
+            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                raise NotFiniteError(name, self.step, self.rate)
 
     def state(self) -> dict[str, Any]:
         """Everything that changes from step to step."""
@@ -73,14 +96,52 @@ class Trainer:
         """Go on from what `state` returned."""
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
-        self.average = state["average"]
+        self.average = {name: tensor.to(self.device) for name, tensor in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
+
+    def restart_average(self) -> None:
+        """Let the averaged weights be the present ones, after these were loaded from elsewhere."""
+        self.average = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+
+    def _batch(self) -> tuple[Any, Any]:
+        return self.patches.draw(self.step, self.processes.rank, self.processes.count)
+
+    def _loss(self, low: Tensor, high: Tensor) -> Tensor:
+        config = self.config
+        kind: Loss = "l2" if self.step >= config.l2_from * config.steps else config.loss
+        with _precision(self.device, amp=config.amp):
+            output = self.network(low)
+        loss = pixel_loss(output.float(), high, kind)
+        if self.teacher is None or not config.distil:
+            return loss
+        with torch.no_grad():
+            taught = self.teacher(low)
+        return (1 - config.distil) * loss + config.distil * pixel_loss(output.float(), taught, kind)
+
+    def _shared(self, loss: Tensor) -> float:
+        """Make the gradients those of the whole batch; its loss."""
+        mean = loss.detach().clone()
+        gradients = (parameter.grad for parameter in self.network.parameters() if parameter.grad is not None)
+        self.processes.average([mean, *gradients])
+        return mean.item()
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Exponential moving average of weights and buffers, warmed up so that early steps do not linger."""
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        for name, tensor in self.network.state_dict().items():
+            if tensor.is_floating_point():
+                self.average[name].lerp_(tensor, 1 - decay)
+            else:
+                self.average[name].copy_(tensor)
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """The rate of one step: a linear warm-up, then half a cosine down to zero at the last step."""
+    """The rate of one step: a linear warm-up, then half a cosine down to zero at the last step, or the same throughout."""
     if step < config.warm_up:
         return config.rate * (step + 1) / config.warm_up
+    if config.schedule == "constant":
+        return config.rate
     done = (step - config.warm_up) / max(1, config.steps - config.warm_up)
     return config.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
@@ -92,3 +153,10 @@ def pixel_loss(output: Tensor, target: Tensor, loss: Loss) -> Tensor:
     if loss == "l2":
         return functional.mse_loss(output, target)
     return torch.sqrt((output - target) ** 2 + 1e-6).mean()
+
+
+def _precision(device: torch.device, *, amp: bool) -> contextlib.AbstractContextManager[Any]:
+    """bfloat16 where that is safe, on CUDA; float32 elsewhere: on a CPU bfloat16 is ten times slower."""
+    if amp and device.type == "cuda":
+        return torch.autocast("cuda", torch.bfloat16)
+    return contextlib.nullcontext()

@@ -1,0 +1,94 @@
+"""The network of a run: built from its settings, started from nothing or from a model that exists."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from engine.errors import ConfigError, TrainingError
+from training.models import find_model
+from training.network import Network, build, collapse_to_model, recompute_statistics
+from training.quantise import FakeQuantised
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from engine.weights import Model
+    from training.checkpoint import Progress
+    from training.settings import Settings
+
+
+def device_of(settings: Settings) -> torch.device:
+    """The device that the settings mean. Raises TrainingError where it is not there."""
+    wanted = settings.device
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise TrainingError("device: torch finds no CUDA device here; use --device cpu")
+    if settings.amp and not wanted.startswith("cuda"):
+        raise TrainingError("amp: mixed precision is for CUDA alone; on a processor it is ten times slower")
+    return torch.device(wanted)
+
+
+def make_network(settings: Settings, batches: Sequence[Tensor] = ()) -> Network:
+    """The network to train, seeded, on the CPU.
+
+    ``batches`` of luma set what depends on data: the statistics of an adder network that is trained further, and the ranges of
+    activations that are quantised.
+    """
+    torch.manual_seed(settings.seed)
+    network = build(
+        settings.spec,
+        expansion=settings.feature_size,
+        form="expanded" if settings.linear_block_type == "expanded" else "collapsed",
+        body_expansion=settings.adder_expansion or None,
+        adaptive=settings.adaptive,
+    )
+    if settings.start:
+        begin_from(network, find_model(settings.start), batches)
+    if not (settings.quant_W or settings.quant_A):
+        return network
+    return FakeQuantised(network, weights=settings.quant_W, activations=settings.quant_A, batches=batches)
+
+
+def begin_from(network: Network, model: Model, batches: Sequence[Tensor] = ()) -> None:
+    """Take over a model's weights by exact re-expansion: all that have the same meaning in ``network``.
+
+    Another scale leaves out the last layer, another kind of block the body. Raises ConfigError for another m or f.
+    """
+    theirs, ours = model.spec, network.spec
+    if (theirs.m, theirs.f) != (ours.m, ours.f):
+        raise ConfigError(f"start: {model.id} has m {theirs.m} and {theirs.f} channels, the network to train {ours.m} and {ours.f}")
+    tensors = dict(model.tensors)
+    if theirs.activation == "relu":
+        tensors |= {f"body.{i}.slope": np.zeros(theirs.f, np.float32) for i in range(theirs.m)}
+    same_block = theirs.block == ours.block
+    network.load_collapsed(tensors, body=same_block, last=theirs.scale == ours.scale)
+    if ours.block == "adder" and same_block:
+        recompute_statistics(network, batches, keep=True)
+
+
+def frozen(model: Model) -> Network:
+    """A model as a network that only runs: a teacher. Its blocks are expanded no wider than they must be."""
+    network = build(model.spec, expansion=max(model.spec.f, model.spec.scale**2))
+    network.load_collapsed(model.tensors)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def to_model(network: Network, settings: Settings, progress: Progress, step: int) -> Model:
+    """What the engine runs, with how it was trained."""
+    about = {
+        "title": settings.name,
+        "licence": "as the training data allow",
+        "data": Path(settings.data).name,
+        "recipe": {name: value for name, value in asdict(settings).items() if name not in ("data", "val", "sample")},
+        "step": step,
+        "validation_db": progress.best_db,
+    }
+    return collapse_to_model(network, settings.name, about)
