@@ -65,6 +65,8 @@ class NativeBackend:
         self.precision: Precision = precision
         self._plan = _plan(model, precision, kernels or Kernels(user_cache_path("addersesr") / "kernels"))
         self._threads = threads or cpu.cores()
+        self._size = (0, 0)
+        self._kept: list[Band] = []
         self._pool = ThreadPoolExecutor(self._threads, "native")
 
     def run(self, y_hw: NDArray[np.float32], cancelled: Callable[[], bool] = never) -> NDArray[np.float32]:
@@ -72,15 +74,21 @@ class NativeBackend:
         height, width = y_hw.shape
         wide = max(width, NARROWEST)
         plane = np.ascontiguousarray(np.pad(y_hw, ((0, 0), (0, wide - width))) if wide > width else y_hw, np.float32)
-        scale = self.spec.scale
-        picture = np.empty((height * scale, wide * scale), np.float32)
-        bands = [Band(self._plan, plane, picture, width, *rows) for rows in self._cuts(height)]
+        picture = np.empty((height * self.spec.scale, wide * self.spec.scale), np.float32)
+        bands = self._bands(height, width)
         if len(bands) == 1:
-            bands[0].run(cancelled)
+            bands[0].run(plane, picture, cancelled)
         else:
-            for done in [self._pool.submit(band.run, cancelled) for band in bands]:
+            for done in [self._pool.submit(band.run, plane, picture, cancelled) for band in bands]:
                 done.result()
-        return picture if wide == width else np.ascontiguousarray(picture[:, : width * scale])
+        return picture if wide == width else np.ascontiguousarray(picture[:, : width * self.spec.scale])
+
+    def _bands(self, height: int, width: int) -> list[Band]:
+        """The bands of a picture of this size, kept for the next one."""
+        if self._size != (height, width):
+            self._kept = [Band(self._plan, height, width, *rows) for rows in self._cuts(height)]
+            self._size = (height, width)
+        return self._kept
 
     def _cuts(self, height: int) -> list[tuple[int, int]]:
         """(first row, end) of each band: as many as threads, none thinner than `FEWEST_ROWS`."""

@@ -52,12 +52,12 @@ def _convolution(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
 
 
 def _adder(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
-    """Weights (3, 3, C inputs, C outputs), table (4, C): `engine.kernels.adder_f32`'s rows."""
+    """Weights (3, 3, C inputs, C outputs), table (4, C): `engine.kernels.adder_f32`'s rows, one."""
     weight = model.tensors[f"{layer.name}.weight"]
     multiplier = model.tensors[f"{layer.name}.multiplier"].astype(np.float64)
     constant = model.tensors[f"{layer.name}.bias"] + multiplier * weight.sum((1, 2, 3), dtype=np.float64)
     table = np.stack([-2 * multiplier, multiplier, constant, _slope(model, layer)]).astype(np.float32)
-    return _body_weight(weight, channels), View(grown(table, (4, channels)))
+    return _body_weight(weight, channels), View(grown(table, (4, channels))), View(np.ones(1, np.float32))
 
 
 def _last(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:

@@ -27,7 +27,8 @@ MARGIN = 4
 """Columns of padding on either side of a window's rows, and at most as many rows above and below."""
 NARROWEST = 8
 """Kernels work on blocks of up to so many pixels; narrower pictures are widened by padding that is wiped after each layer."""
-STRIP_PIXELS = 40_960
+STRIP_BYTES = 640 * 1024
+"""Size of the largest window of a strip: what two of them need should lie in a core's cache, and a call be worth its while."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,11 @@ class Plan:
                 reaches[source] = max(reaches[source], reach + step.radius)
         return reaches
 
-    def consumers(self, index: int) -> list[Step]:
-        """The steps that read step ``index``'s window."""
-        return [step for step in self.steps if index in step.reads]
+    def pixel_bytes(self) -> int:
+        """Bytes a pixel of a body layer's output."""
+        output = self.steps[1].output
+        assert output is not None
+        return np.dtype(output.dtype).itemsize * output.channels
 
 
 class Window:
@@ -94,7 +97,7 @@ class Window:
 
     def begin(self, row: int) -> None:
         """Start a band whose first row here is ``row``; above it lies padding (only row 0's is ever read)."""
-        self._array.fill(self._padding)
+        self._array[:MARGIN] = self._padding
         self._rebase(row - MARGIN)
 
     def forget(self, row: int, end: int) -> None:
@@ -123,31 +126,38 @@ class Window:
 
 
 class Band:
-    """One thread's share of a picture: rows ``first`` to ``end`` of the input and what they become.
+    """One thread's share of a picture: rows ``first`` to ``end`` of ``height`` x ``width`` input pixels and what they become.
 
-    ``plane`` is luma (H, at least `NARROWEST`) float32, ``picture`` its upscaled size, float32.
+    It keeps its windows, so that a video's next frame needs no new memory.
     """
 
-    def __init__(self, plan: Plan, plane: NDArray[np.float32], picture: NDArray[np.float32], width: int, first: int, end: int) -> None:
-        self._plan, self._width, self._first, self._end = plan, width, first, end
-        self._height, self._wide = plane.shape
+    def __init__(self, plan: Plan, height: int, width: int, first: int, end: int) -> None:
+        self._plan, self._height, self._width, self._first, self._end = plan, height, width, first, end
+        self._wide = max(width, NARROWEST)
         self._reaches = plan.reaches()
-        self._rows = max(1, min(STRIP_PIXELS // self._wide, end - first + 2 * self._reaches[0]))
-        self._plane = View(plane)
-        self._picture = View(picture.reshape(self._height, plan.scale, self._wide, plan.scale))
+        strip = STRIP_BYTES // (self._wide * plan.pixel_bytes())
+        self._rows = max(1, min(strip, end - first + 2 * self._reaches[0]))
         self._windows = [self._window(index) for index in range(len(plan.steps) - 1)]
-        self._done = [max(0, first - reach) for reach in self._reaches]
+        self._done: list[int] = []
 
-    def run(self, cancelled: Callable[[], bool]) -> None:
-        """Upscale the band. Raises Cancelled soon after ``cancelled()`` turns true."""
+    def run(self, plane: NDArray[np.float32], picture: NDArray[np.float32], cancelled: Callable[[], bool]) -> None:
+        """Upscale the band of luma ``plane`` (height, wide) into ``picture`` (scale*height, scale*wide), both float32.
+
+        wide is the width, or `NARROWEST`. Raises Cancelled soon after ``cancelled()`` turns true.
+        """
+        scale = self._plan.scale
+        source, target = View(plane), View(picture.reshape(self._height, scale, self._wide, scale))
+        self._done = [max(0, self._first - reach) for reach in self._reaches]
         for window, row in zip(self._windows, self._done, strict=False):
             window.begin(row)
-        for targets in self._targets():
+        for goals in self._goals():
             if cancelled():
                 raise Cancelled("upscaling was cancelled")
-            self._strip(targets)
+            for index, goal in enumerate(goals):
+                if goal > self._done[index]:
+                    self._advance(index, goal, source, target)
 
-    def _targets(self) -> Iterator[list[int]]:
+    def _goals(self) -> Iterator[list[int]]:
         """For each strip, the row that each step shall reach."""
         ahead = self._reaches[0]
         front = self._first - ahead
@@ -158,38 +168,32 @@ class Band:
                 for done, reach in zip(self._done, self._reaches, strict=True)
             ]
 
-    def _strip(self, targets: list[int]) -> None:
-        for index, (step, end) in enumerate(zip(self._plan.steps, targets, strict=True)):
-            first = self._done[index]
-            if end > first:
-                self._forget(index)
-                self._call(step, index, first, end)
-                self._done[index] = end
-
-    def _call(self, step: Step, index: int, first: int, end: int) -> None:
-        sources = [self._windows[source].readable for source in step.reads]
+    def _advance(self, index: int, goal: int, source: View, target: View) -> None:
+        """Let one step compute its rows up to ``goal``."""
+        step, first = self._plan.steps[index], self._done[index]
+        views = [self._windows[i].readable for i in step.reads] + list(step.constants)
         if step.reads_plane:
-            self._plane.show(first, first, end - first)
-        plane = [self._plane] if step.reads_plane else []
+            source.show(first, first, goal - first)
+            views.append(source)
         if step.output is None:
-            self._picture.show(first, first, end - first)
-            step.kernel(*sources, *step.constants, *plane, self._picture)
-            return
-        window = self._windows[index]
-        step.kernel(*sources, *step.constants, *plane, window.writable(first, end))
-        window.finish(first, end, self._width, self._height)
+            target.show(first, first, goal - first)
+            step.kernel(*views, target)
+        else:
+            window = self._windows[index]
+            window.forget(self._needed(index), first)
+            step.kernel(*views, window.writable(first, goal))
+            window.finish(first, goal, self._width, self._height)
+        self._done[index] = goal
 
-    def _forget(self, index: int) -> None:
-        """Let go of what no consumer of this step will read again."""
-        needed = [self._done[i] - step.radius for i, step in enumerate(self._plan.steps) if index in step.reads]
-        if needed:
-            self._windows[index].forget(min(needed), self._done[index])
+    def _needed(self, index: int) -> int:
+        """The first row of a step's output that some later step will still read."""
+        return min(self._done[i] - step.radius for i, step in enumerate(self._plan.steps) if index in step.reads)
 
     def _window(self, index: int) -> Window:
-        step = self._plan.steps[index]
-        assert step.output is not None
-        lags = [self._reaches[index] - self._reaches[i] + s.radius for i, s in enumerate(self._plan.steps) if index in s.reads]
-        return Window(step.output, self._rows + max(lags), self._wide)
+        output = self._plan.steps[index].output
+        assert output is not None
+        lags = [self._reaches[index] - self._reaches[i] + step.radius for i, step in enumerate(self._plan.steps) if index in step.reads]
+        return Window(output, self._rows + max(lags), self._wide)
 
 
 def padded_channels(f: int) -> int:

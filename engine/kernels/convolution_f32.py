@@ -1,7 +1,7 @@
 """A body layer of a convolution network in float: 3x3, bias, ReLU or PReLU.
 
-Six pixels x 16 outputs are twelve registers of sums. A tap of one input channel costs two weight vectors, loaded once for all six
-pixels, and one broadcast a pixel: 8 loads for 12 multiply-adds, which keeps the multipliers busy where kernels for wide networks,
+Five pixels x 16 outputs are ten registers of sums. A tap of one input channel costs two weight vectors, loaded once for all five
+pixels, and one broadcast a pixel: 7 loads for 10 multiply-adds, which keeps the multipliers busy where kernels for wide networks,
 short of outputs to hold, wait for loads.
 """
 
@@ -11,7 +11,7 @@ import halide as hl
 
 from engine.kernels.define import Definition, activated, dense, features, hold_in_registers, o, x, y
 
-PIXELS = 6
+PIXELS = 5
 LANES = 8
 
 

@@ -95,9 +95,9 @@ def hold_in_registers(
     total.compute_at(layer, ob).split(o, oo, oi, lanes).vectorize(oi).unroll(oo).unroll(x)
     update = total.update().split(o, oo, oi, lanes)
     if together > 1:
-        update.reorder(r[0], oi, x, oo, *r[1:]).atomic().vectorize(r[0])
+        update.reorder(r[0], oi, oo, x, *r[1:]).atomic().vectorize(r[0])
     else:
-        update.reorder(oi, x, oo, *r)
+        update.reorder(oi, oo, x, *r)
     return update.vectorize(oi).unroll(oo).unroll(x)
 
 
@@ -106,17 +106,19 @@ def activated(value: hl.Expr, slope: hl.Expr) -> hl.Expr:
     return hl.max(value, 0.0) + slope * hl.min(value, 0.0)
 
 
-def writes_picture(picture: hl.Func, block: tuple[hl.Var, hl.Var], scale: int, pixels: int) -> hl.Var:
-    """Schedule an upscaled picture of (column in the block, pixel, row in the block, pixel row), ``pixels`` at a time.
+def writes_picture(picture: hl.Func, block: tuple[hl.Var, hl.Var], scale: int) -> hl.Var:
+    """Schedule an upscaled picture of (column in the block, pixel, row in the block, pixel row), few enough outputs at a time.
 
-    Returns the loop at which what a few pixels need is to be computed.
+    Three or four of a pixel's scale^2 outputs, for two or three pixels, are as many sums as registers hold beside what they are
+    made of. Returns the loop at which those sums are to be computed.
     """
     column, row = block
-    xo, xi = hl.Var("xo"), hl.Var("xi")
-    picture.bound(column, 0, scale).bound(row, 0, scale).split(x, xo, xi, pixels, hl.TailStrategy.ShiftInwards)
-    picture.reorder(column, xi, row, xo, y).unroll(column).unroll(xi).unroll(row)
+    rows, pixels = {2: (2, 2), 3: (1, 3), 4: (1, 2)}[scale]
+    xo, xi, ro, ri = (hl.Var(name) for name in ("xo", "xi", "ro", "ri"))
+    picture.bound(column, 0, scale).bound(row, 0, scale).split(x, xo, xi, pixels, hl.TailStrategy.ShiftInwards).split(row, ro, ri, rows)
+    picture.reorder(column, xi, ri, ro, xo, y).unroll(column).unroll(xi).unroll(ri)
     image = picture.output_buffer()
     image.dim(0).set_bounds(0, scale).set_stride(1)
     image.dim(1).set_stride(scale)
     image.dim(2).set_bounds(0, scale)
-    return xo
+    return ro

@@ -7,9 +7,7 @@ import halide as hl
 from engine.kernels.define import Definition, channel_block, dense, features, hold_in_registers, o, writes_features, writes_picture, x, y
 
 LANES = 8
-PIXELS = 6
-LAST_PIXELS = {2: 3, 3: 1, 4: 1}
-"""Pixels that the last layer holds in registers, by scale: times scale^2 outputs, they fill the registers and no more."""
+PIXELS = 5
 
 
 def luma() -> Definition:
@@ -70,7 +68,7 @@ def last(channels: int, scale: int) -> Definition:
 
     picture = hl.Func("picture")
     picture[column, x, row, y] = hl.clamp(total[column + scale * row, x, y] + plane[x, y], 0.0, 1.0)
-    block = writes_picture(picture, (column, row), scale, LAST_PIXELS[scale])
+    block = writes_picture(picture, (column, row), scale)
     partial.compute_at(picture, block).vectorize(lane).unroll(o).unroll(x)
     partial.update().reorder(lane, o, x, r.x, r.y, r.z).vectorize(lane).unroll(o).unroll(x)
     total.compute_at(picture, block).vectorize(o).unroll(x)

@@ -30,8 +30,6 @@ from engine.kernels.define import (
 PAIRS = 3
 LANES = 8
 PIXELS = 4
-LAST_PIXELS = {2: 2, 3: 1, 4: 1}
-"""Pixels that the last layer holds in registers, by scale: times scale^2 outputs."""
 FIRST, BODY, SKIP_BIAS, SKIP_SHIFT = range(4)
 
 
@@ -99,7 +97,7 @@ def last(channels: int, scale: int) -> Definition:
     residual = hl.strict_float(hl.cast(hl.Float(32), total[column + scale * row, x, y]) * multiplier[column + scale * row])
     picture = hl.Func("picture")
     picture[column, x, row, y] = hl.clamp(hl.strict_float(residual + plane[x, y]), 0.0, 1.0)
-    block = writes_picture(picture, (column, row), scale, LAST_PIXELS[scale])
+    block = writes_picture(picture, (column, row), scale)
     partial.compute_at(picture, block).vectorize(lane).unroll(o).unroll(x)
     update = partial.update().reorder(r.x, lane, o, x, r.y, r.z, r.w)
     update.atomic().vectorize(r.x).vectorize(lane).unroll(o).unroll(x)
