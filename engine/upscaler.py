@@ -202,9 +202,8 @@ class _Step:
 
 
 def _strip_rows(layout: Layout, scale: int) -> int:
-    """Rows of ``layout`` whose output, ``scale`` times as large, stays within `STRIP_BYTES` while it is put together."""
-    planes = (1 if layout.grey else 3) + (1 if layout.alpha else 0)
-    bytes_a_row = 2 * planes * np.dtype(np.float32).itemsize * layout.width * scale * scale
+    """Rows of ``layout`` whose luma and alpha, ``scale`` times as large, stay within `STRIP_BYTES`."""
+    bytes_a_row = np.dtype(np.float32).itemsize * (2 if layout.alpha else 1) * layout.width * scale * scale
     return STRIP_BYTES // bytes_a_row
 
 
