@@ -111,6 +111,7 @@ def as_video(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     memory.seek(0)
+    film: Any
     with av.open(memory) as film:
         *_, last = film.decode(video=0)
         decoded = last.to_ndarray(format="rgb24")[:height, :width]
