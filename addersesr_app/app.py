@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication
 
 import resources
@@ -19,19 +18,19 @@ from addersesr_app.session import PictureSession
 from addersesr_app.speeds import Speeds
 from addersesr_app.theme import Theme
 from addersesr_app.views.main_window import MainWindow
-from addersesr_app.views.models_page import ModelsPage
-from addersesr_app.views.settings_page import SettingsPage
-from addersesr_app.views.train_page import TrainPage
 from addersesr_app.views.upscale_page import UpscalePage
 from engine.protocol import Hello, Ready, Survey, Surveyed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from tempfile import TemporaryDirectory
 
     from PySide6.QtGui import QImage
+    from PySide6.QtWidgets import QWidget
 
     from addersesr_app.places import Places
     from engine.events import Event
+    from engine.protocol import ModelCard
 
 SAMPLE = Path(resources.__file__).parent / "sample.png"
 PACKAGES = Path(__file__).parent.parent
@@ -40,6 +39,8 @@ SERVE = (sys.executable, "-m", "addersesr_app", "serve")
 
 class Application(QObject):
     """The window and all that stands behind it."""
+
+    models_changed = Signal(object)
 
     def __init__(self, app: QApplication, where: Places, theme: str | None = None, command: Sequence[str] = SERVE) -> None:
         """``theme`` overrules the settings; ``command`` starts the engine's process."""
@@ -51,18 +52,16 @@ class Application(QObject):
         self.session = PictureSession(self.client, self)
         self.speeds = Speeds(self.client, self)
         self.upscale_page = UpscalePage(self.theme, self.session, self.speeds, self.preferences)
-        self.models_page = ModelsPage(self.theme)
-        self.settings_page = SettingsPage(self.theme, self.preferences)
         look = self.preferences.settings.look
         pages = {
-            "upscale": (self.tr("Upscale"), self.upscale_page),
-            "train": (self.tr("Train"), TrainPage(self.theme)),
-            "models": (self.tr("Models"), self.models_page),
-            "settings": (self.tr("Settings"), self.settings_page),
+            "upscale": (self.tr("Upscale"), lambda: self.upscale_page),
+            "train": (self.tr("Train"), self._train_page),
+            "models": (self.tr("Models"), self._models_page),
+            "settings": (self.tr("Settings"), self._settings_page),
         }
         self.window = MainWindow(self.theme, pages, (look.width, look.height))
-        self._pasted: tempfile.TemporaryDirectory[str] | None = None
-        self._surveyed = False
+        self._pasted: TemporaryDirectory[str] | None = None
+        self._models: tuple[ModelCard, ...] = ()
         self._connect()
 
     def start(self, files: Sequence[Path] = (), page: str = "upscale") -> None:
@@ -93,28 +92,44 @@ class Application(QObject):
         window, page = self.window, self.upscale_page
         window.files_given.connect(self.open)
         window.image_given.connect(self._open_image)
-        window.page_shown.connect(self._page_shown)
         window.closed.connect(self.close)
         page.open_wanted.connect(window.ask_for_files)
         page.sample_wanted.connect(lambda: self.open([SAMPLE]))
-        self.models_page.use_wanted.connect(self._use_model)
         self.preferences.changed.connect(self._setting_changed)
         self.client.went_down.connect(page.banner.say_error)
         self.client.gave_up.connect(page.banner.say_error)
 
     def _on_ready(self, event: Event) -> None:
         if isinstance(event, Ready):
+            self._models = event.models
             self.upscale_page.offer(event.models)
-            self.models_page.offer(event.models)
+            self.models_changed.emit(event.models)
 
-    def _on_surveyed(self, event: Event) -> None:
-        if isinstance(event, Surveyed):
-            self.settings_page.show_backends(event.backends)
+    def _train_page(self) -> QWidget:
+        from addersesr_app.views.train_page import TrainPage  # noqa: PLC0415 (pages but the first are loaded when they are wanted)
 
-    def _page_shown(self, page: str) -> None:
-        if page == "settings" and not self._surveyed:
-            self._surveyed = True
-            self.client.ask(Survey, self._on_surveyed)
+        return TrainPage(self.theme)
+
+    def _models_page(self) -> QWidget:
+        from addersesr_app.views.models_page import ModelsPage  # noqa: PLC0415
+
+        page = ModelsPage(self.theme)
+        page.use_wanted.connect(self._use_model)
+        page.offer(self._models)
+        self.models_changed.connect(page.offer)
+        return page
+
+    def _settings_page(self) -> QWidget:
+        from addersesr_app.views.settings_page import SettingsPage  # noqa: PLC0415
+
+        page = SettingsPage(self.theme, self.preferences)
+
+        def show(event: Event) -> None:
+            if isinstance(event, Surveyed):
+                page.show_backends(event.backends)
+
+        self.client.ask(Survey, show)
+        return page
 
     def _use_model(self, identity: str) -> None:
         self.upscale_page.inspector.network.pick(identity)
@@ -129,7 +144,9 @@ class Application(QObject):
     def _open_image(self, image: QImage) -> None:
         """Open a pasted picture, by way of a file of its own."""
         if self._pasted is None:
-            self._pasted = tempfile.TemporaryDirectory(prefix="addersesr-")
+            from tempfile import TemporaryDirectory  # noqa: PLC0415 (few paste, and starting is to be quick)
+
+            self._pasted = TemporaryDirectory(prefix="addersesr-")
         number = len(list(Path(self._pasted.name).iterdir())) + 1
         path = Path(self._pasted.name) / f"pasted-{number}.png"
         image.save(str(path))

@@ -28,6 +28,7 @@ from engine.protocol import (
     Show,
     Shown,
     Surveyed,
+    Thumbnailed,
     Told,
 )
 from engine.wire import ProtocolError, parse_event
@@ -44,7 +45,7 @@ MAX_QUICK_DEATHS = 4
 LOG_LINES = 200
 STOPPED = "EngineStopped"
 """The error's name in `Failed` where the process died while it had the request."""
-CLOSING = (Ready, Surveyed, Opened, Previewed, Shown, Saved, Benched, CancelledRequest)
+CLOSING = (Ready, Surveyed, Opened, Thumbnailed, Previewed, Shown, Saved, Benched, CancelledRequest)
 _log = logging.getLogger(__name__)
 
 
@@ -230,7 +231,7 @@ def pixels_of(event: Event) -> tuple[Pixels, ...]:
     """The shared memory that an event hands over."""
     if isinstance(event, Previewed):
         return tuple(pixels for pixels in (event.left, event.right, event.heat) if pixels is not None)
-    return (event.pixels,) if isinstance(event, Opened | Shown) else ()
+    return (event.pixels,) if isinstance(event, Opened | Shown | Thumbnailed) else ()
 
 
 def is_closing(event: Event) -> bool:
@@ -242,7 +243,7 @@ def is_closing(event: Event) -> bool:
 
 def _asks(request: Request) -> bool:
     """Whether a request only asks, and may be asked twice."""
-    return request.name in {"hello", "survey", "bench"}
+    return request.name in {"hello", "survey", "bench", "thumbnail"}
 
 
 def _ignore(event: Event) -> None:

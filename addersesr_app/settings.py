@@ -7,7 +7,6 @@ import dataclasses
 import json
 import logging
 import os
-import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
@@ -71,11 +70,13 @@ def load(path: Path) -> Settings:
 
     A file that cannot be parsed at all is put aside as ``NAME.damaged``, so that nothing of it is lost.
     """
+    if not path.exists():
+        return Settings()
+    import tomllib  # noqa: PLC0415 (the first start needs none)
+
     try:
         stored = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # a ValueError is text that is not UTF-8 or not TOML
         _log.warning("%s: the settings cannot be read (%s)", path, error)
         _put_aside(path)
         return Settings()

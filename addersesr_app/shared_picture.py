@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from multiprocessing import resource_tracker
-from multiprocessing.shared_memory import SharedMemory
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QImage
 
 if TYPE_CHECKING:
     from collections.abc import Sized
+    from multiprocessing.shared_memory import SharedMemory
 
     from engine.protocol import Level, Pixels
 
@@ -64,8 +63,12 @@ def attach(name: str) -> SharedMemory:
     """Map the block ``name``, which another process owns and removes.
 
     Before Python 3.13 attaching also books the block with this process's resource tracker, which would start one and remove
-    the block at exit (python/cpython#82300); so booking is switched off for the call.
+    the block at exit (python/cpython#82300); so booking is switched off for the call. The imports are here because no window
+    needs them to start.
     """
+    from multiprocessing import resource_tracker  # noqa: PLC0415
+    from multiprocessing.shared_memory import SharedMemory  # noqa: PLC0415
+
     if sys.version_info >= (3, 13):
         return SharedMemory(name=name, track=False)
     register = resource_tracker.register

@@ -100,12 +100,11 @@ class Theme(QObject):
         """One of `Colours` by its name."""
         return QColor(getattr(self.colours, name))
 
-    def icon(self, name: str, colour: str = "text") -> QIcon:
-        """An icon of resources/icons in a colour of `Colours`, dimmed where disabled."""
+    def icon(self, name: str, colour: str = "text", size: int = 18) -> QIcon:
+        """An icon of resources/icons in a colour of `Colours` and at this size."""
         icon = QIcon()
-        for size in (16, 18, 20, 24, 32):
-            icon.addPixmap(self.pixmap(name, colour, size, 2.0), QIcon.Mode.Normal)
-            icon.addPixmap(self.pixmap(name, "line", size, 2.0), QIcon.Mode.Disabled)
+        ratio = self._app.devicePixelRatio()
+        icon.addPixmap(self.pixmap(name, colour, size, ratio))
         return icon
 
     def pixmap(self, name: str, colour: str, size: int, ratio: float) -> QPixmap:

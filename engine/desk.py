@@ -37,6 +37,8 @@ from engine.protocol import (
     Shown,
     Survey,
     Surveyed,
+    Thumbnail,
+    Thumbnailed,
     Told,
     Upscale,
 )
@@ -102,6 +104,12 @@ class Desk:
         pixels = self._wall.hang(picture)
         return Opened(request.id, request.path, picture.width, picture.height, picture.bits, picture.format, pixels)
 
+    def thumbnail(self, request: Thumbnail) -> Thumbnailed:
+        """Read a picture and shrink it; it is not kept. Raises PictureError."""
+        picture = images.read(Path(request.path))
+        small = preview.reduced(picture, -(-max(picture.width, picture.height) // request.side))
+        return Thumbnailed(request.id, request.path, picture.width, picture.height, self._wall.hang(small, whole_only=True))
+
     def preview(self, request: Preview, cancelled: Asked) -> Previewed:
         """Upscale a region, as it will be in the whole result or, reduced, nearly so."""
         exact = request.exact or request.reduce == 1
@@ -147,7 +155,8 @@ class Desk:
 
     def upscale(self, request: Upscale, tell: Tell, cancelled: Asked) -> Told:
         """Do a job; its own events, the last a summary, are the answer."""
-        job = jobs.Job(tuple(map(Path, request.inputs)), settings(request.network, request.output))
+        done = frozenset(map(Path, request.done))
+        job = jobs.Job(tuple(map(Path, request.inputs)), settings(request.network, request.output), done)
         ends: list[Event] = []
 
         def pass_on(event: Event) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -64,10 +64,11 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Files and folders, and what to do with them."""
+    """Files and folders, and what to do with them. The files in ``done`` were finished before and are left out silently."""
 
     inputs: tuple[Path, ...]
     settings: Settings = field(default_factory=Settings)
+    done: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def run(job: Job, tools: Tools, cancelled: Callable[[], bool] = lambda: False) -
 def perform(job: Job, tools: Tools, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> None:
     """As `run`, in the calling thread: events go to ``emit``; ``cancelled`` is asked at every tile and may block to pause."""
     chosen = selection.select(tools.catalogue, job.settings.model, job.settings.target, job.settings.precision)
-    plan = planning.plan(job.inputs, naming(job.settings, chosen))
+    plan = _without(planning.plan(job.inputs, naming(job.settings, chosen)), job.done)
     workshop = Workshop(job.settings, chosen, tools.calibration, tuple(tools.meters))
     if plan.tasks:
         workshop.prepare()
@@ -104,6 +105,10 @@ def perform(job: Job, tools: Tools, emit: Callable[[Event], None], cancelled: Ca
         _work_through(plan, workshop, tally, cancelled)
     finally:
         emit(tally.summary())
+
+
+def _without(plan: Plan, done: frozenset[Path]) -> Plan:
+    return replace(plan, tasks=tuple(task for task in plan.tasks if task.source not in done))
 
 
 def naming(settings: Settings, chosen: Selection) -> Naming:

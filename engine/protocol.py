@@ -157,12 +157,29 @@ class Save(Request):
 
 @dataclass(frozen=True, slots=True)
 class Upscale(Request):
-    """Files and folders to files, as the command `upscale` does; answered by a job's events, the last a summary."""
+    """Files and folders to files, as the command `upscale` does; answered by a job's events, the last a summary.
+
+    The files in ``done`` were finished before a crash and are left out.
+    """
 
     name = "upscale"
     inputs: tuple[str, ...]
     network: Network
     output: Output
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail(Request):
+    """Ask for a small version of a picture, its longer side ``side`` pixels at most; answered by `Thumbnailed`."""
+
+    name = "thumbnail"
+    path: str
+    side: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.side <= 1024:
+            raise ValueError(f"side is from 1 to 1024, not {self.side}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +281,18 @@ class Opened(events.Event):
     height: int
     bits: int
     format: str
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnailed(events.Event):
+    """A small version of a picture of ``width`` × ``height`` pixels."""
+
+    name = "thumbnailed"
+    id: int
+    path: str
+    width: int
+    height: int
     pixels: Pixels
 
 

@@ -1,6 +1,6 @@
 """`addersesr serve`: the engine as a process. Requests come in on one stream, events leave on another, a line each.
 
-Three lanes give way to one another: what is visible now, the one picture on the screen, and the queue of files. The process
+Lanes give way to one another: what is visible now, the one picture on the screen, then the queue of files and small pictures. The process
 ends when its requests do, that is with the window that started it.
 """
 
@@ -32,6 +32,7 @@ from engine.protocol import (
     Save,
     Show,
     Survey,
+    Thumbnail,
     Told,
     Upscale,
 )
@@ -74,12 +75,14 @@ class Server:
         self._visible = Lane("visible", changed)
         self._screen = Lane("screen", changed, (self._visible,))
         self._files = Lane("files", changed, (self._visible, self._screen))
-        self._lanes = (self._visible, self._screen, self._files)
+        self._spare = Lane("spare", changed, (self._visible, self._screen))
+        self._lanes = (self._visible, self._screen, self._files, self._spare)
         self._desk = desk = Desk(catalogue)
         self._work: dict[type[Request], Callable[[Any, Tell, Asked], Event | None]] = {
             Hello: lambda request, tell, cancelled: desk.hello(request),
             Survey: lambda request, tell, cancelled: desk.survey(request),
             Open: lambda request, tell, cancelled: desk.open(request),
+            Thumbnail: lambda request, tell, cancelled: desk.thumbnail(request),
             Bench: lambda request, tell, cancelled: desk.bench(request),
             Preview: lambda request, tell, cancelled: desk.preview(request, cancelled),
             Show: desk.show,
@@ -125,6 +128,8 @@ class Server:
     def _lane_of(self, request: Request) -> Lane:
         if isinstance(request, Upscale):
             return self._files
+        if isinstance(request, Thumbnail):
+            return self._spare
         return self._screen if isinstance(request, Show | Save) else self._visible
 
     def _control(self, request: Pause | Resume | Cancel) -> None:

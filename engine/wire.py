@@ -33,6 +33,8 @@ from engine.protocol import (
     Shown,
     Survey,
     Surveyed,
+    Thumbnail,
+    Thumbnailed,
     Told,
     Upscale,
 )
@@ -42,9 +44,9 @@ class ProtocolError(AdderSESRError):
     """A line is not what the protocol allows."""
 
 
-REQUESTS: tuple[type[Request], ...] = (Hello, Survey, Open, Preview, Show, Save, Upscale, Bench, Pause, Resume, Cancel, Release)
+REQUESTS: tuple[type[Request], ...] = (Hello, Survey, Open, Thumbnail, Preview, Show, Save, Upscale, Bench, Pause, Resume, Cancel, Release)
 ANSWERS: tuple[type[events.Event], ...] = (
-    Ready, Surveyed, Opened, Previewed, Shown, Saved, Benched, Paused, Resumed, CancelledRequest,
+    Ready, Surveyed, Opened, Thumbnailed, Previewed, Shown, Saved, Benched, Paused, Resumed, CancelledRequest,
 )  # fmt: skip
 JOB_EVENTS: tuple[type[events.Event], ...] = (
     events.Started, events.Progress, events.Finished, events.Skipped, events.Warned, events.Failed, events.Summary,

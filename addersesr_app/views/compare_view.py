@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from addersesr_app.theme import Theme
 
 WHEEL_NOTCH = 120.0
-PAN_KEYS = {
-    Qt.Key.Key_Left: (1, 0),
-    Qt.Key.Key_Right: (-1, 0),
-    Qt.Key.Key_Up: (0, 1),
-    Qt.Key.Key_Down: (0, -1),
-}
 
 
 class CompareView(QWidget):
@@ -195,7 +189,7 @@ class CompareView(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrows move the picture, with Shift the line; Space holds to compare."""
-        direction = PAN_KEYS.get(Qt.Key(event.key()))
+        direction = _direction(event.key())
         if direction and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self.set_split(self._comparison.split - 0.02 * direction[0])
         elif direction:
@@ -232,3 +226,9 @@ class CompareView(QWidget):
     def _changed(self) -> None:
         self.update()
         self.moved.emit()
+
+
+def _direction(key: int) -> tuple[int, int] | None:
+    """Which way an arrow key moves the picture. (In a function because the keys' enumeration takes its time to be made.)"""
+    arrows = {Qt.Key.Key_Left: (1, 0), Qt.Key.Key_Right: (-1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1)}
+    return next((direction for arrow, direction in arrows.items() if arrow == key), None)

@@ -90,7 +90,7 @@ class Button(QPushButton):
             self._redraw()
 
     def _redraw(self) -> None:
-        self.setIcon(self._theme.icon(self._icon, self._colour))
+        self.setIcon(self._theme.icon(self._icon, self._colour, 16))
         self.setIconSize(QSize(16, 16))
 
 

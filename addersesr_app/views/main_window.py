@@ -13,7 +13,7 @@ from addersesr_app.views.controls import row
 from addersesr_app.views.rail import Rail
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QImage
 
@@ -27,19 +27,17 @@ class MainWindow(QMainWindow):
 
     files_given = Signal(list)
     image_given = Signal(object)
-    page_shown = Signal(str)
     closed = Signal()
 
-    def __init__(self, theme: Theme, pages: Mapping[str, tuple[str, QWidget]], size: tuple[int, int]) -> None:
-        """``pages`` are names with their texts and widgets, in order."""
+    def __init__(self, theme: Theme, pages: Mapping[str, tuple[str, Callable[[], QWidget]]], size: tuple[int, int]) -> None:
+        """``pages`` are names with their texts and what makes them when they are first seen, in order."""
         super().__init__()
         self.setWindowTitle("AdderSESR")
         self.setAcceptDrops(True)
         self.resize(*size)
-        self._names = list(pages)
+        self._makers = {name: make for name, (_, make) in pages.items()}
+        self._pages: dict[str, QWidget] = {}
         self._stack = QStackedWidget()
-        for _, page in pages.values():
-            self._stack.addWidget(page)
         self._rail = Rail(theme, [(name, text) for name, (text, _) in pages.items()])
         self._rail.chosen.connect(self.show_page)
         middle = QWidget()
@@ -52,13 +50,15 @@ class MainWindow(QMainWindow):
     @property
     def page(self) -> str:
         """The name of the page that is seen."""
-        return self._names[self._stack.currentIndex()]
+        return next((name for name, page in self._pages.items() if page is self._stack.currentWidget()), "")
 
     def show_page(self, name: str) -> None:
         """See another page."""
-        self._stack.setCurrentIndex(self._names.index(name))
+        if name not in self._pages:
+            self._pages[name] = self._makers[name]()
+            self._stack.addWidget(self._pages[name])
+        self._stack.setCurrentWidget(self._pages[name])
         self._rail.choose(name)
-        self.page_shown.emit(name)
 
     def ask_for_files(self) -> None:
         """Let a person choose pictures."""

@@ -59,4 +59,4 @@ class Rail(QFrame):
     def _redraw(self) -> None:
         self._mark.setPixmap(self._theme.pixmap("addersesr", "accent", 32, self.devicePixelRatioF()))
         for name, button in self._buttons.items():
-            button.setIcon(self._theme.icon(name, "accent" if button.isChecked() else "muted"))
+            button.setIcon(self._theme.icon(name, "accent" if button.isChecked() else "muted", 24))
