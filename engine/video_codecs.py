@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Effort = Literal["fast", "balanced", "thorough"]
 
+X265_WIDTH = 64
+"""x265 4.1 writes past its memory at some smaller widths."""
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi", ".ts": "mpegts"}
 """File name endings that can be written, and FFmpeg's names of the formats."""
 
@@ -57,15 +59,19 @@ class Encoding:
     options: tuple[tuple[str, str], ...]
 
 
-def choose(info: VideoInfo, extension: str, codec: str = "auto", quality: int | None = None, effort: Effort = "balanced") -> Encoding:
-    """The encoding for a film going into a file with this ending.
+def choose(
+    info: VideoInfo, width: int, extension: str, codec: str = "auto", quality: int | None = None, effort: Effort = "balanced"
+) -> Encoding:
+    """The encoding for a film that is to be ``width`` wide, going into a file with this ending.
 
     ``auto`` is H.264, H.265 where the film has a high dynamic range, AV1 in WebM. ``quality`` is 1..100. Raises UsageError for a
     codec that is not known, VideoError for one that this computer or the container does not have.
     """
-    name = _automatic(info, extension) if codec == "auto" else codec
+    name = _automatic(info, width, extension) if codec == "auto" else codec
     if name not in CODERS:
         raise UsageError(f"--codec {codec}: not one of auto, {', '.join(CODERS)}")
+    if name == "x265" and width < X265_WIDTH:
+        raise VideoError(f"x265 takes no film narrower than {X265_WIDTH} pixels; choose another --codec")
     coder = CODERS[name]
     forms = _forms(coder.name)
     if forms is None:
@@ -82,10 +88,10 @@ def choose(info: VideoInfo, extension: str, codec: str = "auto", quality: int | 
     return Encoding(name, coder.name, _nearest(info.form, forms, name), tuple(sorted(options.items())))
 
 
-def _automatic(info: VideoInfo, extension: str) -> str:
+def _automatic(info: VideoInfo, width: int, extension: str) -> str:
     if extension == ".webm":
         return "av1" if (info.form.across, info.form.down) == (2, 2) else "vp9"
-    return "x265" if info.colours.high_dynamic_range and extension != ".avi" else "x264"
+    return "x265" if info.colours.high_dynamic_range and extension != ".avi" and width >= X265_WIDTH else "x264"
 
 
 @lru_cache(maxsize=32)

@@ -28,6 +28,8 @@ SET_BY_MUXER = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "ENCODER", "DURATION", "handler_name", "vendor_id"}
 )
 MUXER_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
+HOLDERS = {"attachment": ("matroska",), "data": ("mov", "mp4", "mpegts")}
+"""Which containers take streams of kinds that FFmpeg does not check itself."""
 TAGS = {"hevc": "hvc1"}
 """Names by which Apple's players know a codec in MP4."""
 
@@ -75,6 +77,8 @@ def _add_others(source: InputContainer, out: OutputContainer, info: VideoInfo, t
         if stream.index == film:
             continue
         try:
+            if out.format.name not in HOLDERS.get(stream.type, (out.format.name,)):
+                raise ValueError(f"{out.format.name} holds none")
             copy = out.add_stream_from_template(stream, opaque=True)
         except (ValueError, av.error.FFmpegError) as error:
             tell(f"the {stream.type} stream {stream.index} was left out: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 PROBED_FRAMES = 12
 """Frames that are looked at before a film is called interlaced or not."""
+GAP_FRAMES = 2.5
+"""In a film of constant rate, frames so far apart that one or more are missing between them."""
+SAME_RATE = 0.001
 DEFAULT_RATE = Fraction(25)
 PQ, HLG = 16, 18
 """Transfer characteristics of high dynamic range (ITU-T H.273)."""
@@ -147,25 +151,30 @@ def stills(info: VideoInfo, deinterlace: bool, after: Still | tuple[int, int] | 
 
 
 def decoded(container: InputContainer, stream: VideoStream, damaged: Callable[[float], None]) -> Iterator[VideoFrame]:
-    """Every frame that can be decoded; ``damaged`` is told where one cannot."""
-    seconds = 0.0
+    """Every frame that can be decoded; ``damaged`` is told where one cannot, is marked as damaged, or is missing."""
+    seconds, longest = 0.0, _longest_gap_s(stream)
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets)
             frames = packet.decode()
-        except StopIteration:
+        except (StopIteration, av.error.EOFError):
             return
         except av.error.InvalidDataError:
             damaged(seconds)
             continue
-        except av.error.EOFError:
-            return
         for frame in frames:
-            seconds = frame.time if frame.time is not None else seconds
-            if frame.is_corrupt:
+            shown = frame.time if frame.time is not None else seconds
+            if frame.is_corrupt or packet.is_corrupt or shown - seconds > longest:
                 damaged(seconds)
+            seconds = shown
             yield frame
+
+
+def _longest_gap_s(stream: VideoStream) -> float:
+    """The longest time between two frames that nothing need be wrong with; without bound where the rate varies."""
+    average, base = stream.average_rate, stream.base_rate
+    return GAP_FRAMES / float(average) if average and base and abs(average / base - 1) < SAME_RATE else math.inf
 
 
 def _numbered(frames: Iterator[VideoFrame], info: VideoInfo) -> Iterator[Still]:
@@ -192,11 +201,12 @@ def _deinterlaced(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
     for frame in frames:
         if graph is None:
             graph = _bwdif(frame)
+        base = frame.time_base
         graph.push(frame)
-        yield from _pulled(graph)
+        yield from _pulled(graph, base)
     if graph is not None:
         graph.push(None)
-        yield from _pulled(graph)
+        yield from _pulled(graph, base)
 
 
 def _bwdif(frame: VideoFrame) -> Graph:
@@ -209,12 +219,16 @@ def _bwdif(frame: VideoFrame) -> Graph:
     return graph
 
 
-def _pulled(graph: Graph) -> Iterator[VideoFrame]:
+def _pulled(graph: Graph, base: Fraction | None) -> Iterator[VideoFrame]:
+    """What the filter has ready, its time stamps in the film's own time base again (the filter halves it)."""
     while True:
         try:
             frame: Any = graph.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             return
+        if base and frame.pts is not None:
+            frame.pts, frame.duration = round(frame.pts * frame.time_base / base), round(frame.duration * frame.time_base / base)
+            frame.time_base = base
         yield frame
 
 

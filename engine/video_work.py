@@ -54,8 +54,8 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
 
 def _film(info: VideoInfo, model: Model, output: Path, shop: Workshop) -> Film:
     settings = shop.settings
-    encoding = video_codecs.choose(info, output.suffix.lower(), settings.codec, settings.quality, settings.effort)
     wanted = shop.chosen.target.size(info.width, info.height, model.spec.scale)
+    encoding = video_codecs.choose(info, wanted[0], output.suffix.lower(), settings.codec, settings.quality, settings.effort)
     size = videos.output_size(info, wanted, encoding.codec)
     return Film(info, size, encoding, info.interlaced and not settings.keep_interlaced, settings.threads, settings.tile)
 
