@@ -63,8 +63,9 @@ class NativeBackend:
             raise BackendError("the native back end needs the halide package, which is not installed")
         self.spec: NetworkSpec = model.spec
         self.precision: Precision = precision
-        self._plan = _plan(model, precision, kernels or Kernels(user_cache_path("addersesr") / "kernels"))
-        self._threads = threads or cpu.cores()
+        kernels = kernels or Kernels(user_cache_path("addersesr") / "kernels")
+        self._plan = _plan(model, precision, kernels)
+        self._threads = (threads or cpu.cores()) if kernels.mapped else 1
         self._size = (0, 0)
         self._kept: list[Band] = []
         self._pool = ThreadPoolExecutor(self._threads, "native")

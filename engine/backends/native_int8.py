@@ -25,7 +25,7 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
     adder = spec.block == "adder"
     bits, dtype = (8, np.uint8) if adder else (16, np.int16)
     body_kernel = kernels.get(Shape("adder_u8.build" if adder else "convolution_s16.build", (channels,)))
-    zeros = network.input_zeros() + (network.body[-1].zero,)
+    zeros = (*network.input_zeros(), network.body[-1].zero)
     outputs = [Tensor(dtype, channels, zero if adder else 0) for zero in zeros]
 
     steps = [
@@ -33,7 +33,7 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
         Step(kernels.get(Shape("ends_s16.first", (channels, bits))), (0,), _first(network.first, channels), 2, outputs[0]),
     ]
     for layer, zero, output in zip(network.body, zeros, outputs[1:], strict=False):
-        constants = (_adder if adder else _convolution)(layer, zero, channels)
+        constants = _adder(layer, zero, channels) if adder else _convolution(layer, channels)
         steps.append(Step(body_kernel, (len(steps) - 1,), constants, 1, output))
     ends = (1, len(steps) - 1)
     skip = _skip(network.skip, 0 if adder else network.first.zero)
@@ -57,7 +57,7 @@ def _adder(layer: IntegerLayer, zero: int, channels: int) -> tuple[View, ...]:
     return View(np.ascontiguousarray(grouped)), View(_table(layer, channels))
 
 
-def _convolution(layer: IntegerLayer, zero: int, channels: int) -> tuple[View, ...]:  # noqa: ARG001 - as _adder
+def _convolution(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
     """Weights (3, 3, C/2, C, 2) s16: row, column, pair of inputs, output, input of the pair."""
     weight = grown(layer.weight, (channels, channels, 3, 3)).astype(np.int16)
     pairs = weight.reshape(channels, channels // 2, 2, 3, 3).transpose(3, 4, 1, 0, 2)
@@ -79,10 +79,8 @@ def _last(layer: LastLayer, channels: int) -> tuple[View, ...]:
 def _table(layer: IntegerLayer, channels: int, zero: int = 0) -> NDArray[np.int32]:
     """`engine.kernels.define`'s table (5, C). Channels that do not exist come out as the zero point whatever their sum."""
     rescale = layer.rescale
-    outputs = len(rescale.multiplier)
     table = np.zeros((5, channels), np.int32)
-    table[:, outputs:] = np.array([[0], [zero], [0], [0], [zero]])
-    rows = (rescale.multiplier, rescale.bias, rescale.residual, rescale.shift, zero)
-    for row, values in zip(table, rows, strict=True):
-        row[:outputs] = values
+    table[[1, 4]] = zero
+    existing = table[:, : len(rescale.multiplier)]
+    existing[0], existing[1], existing[2], existing[3] = rescale.multiplier, rescale.bias, rescale.residual, rescale.shift
     return table

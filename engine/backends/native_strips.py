@@ -27,7 +27,7 @@ MARGIN = 4
 """Columns of padding on either side of a window's rows, and at most as many rows above and below."""
 NARROWEST = 8
 """Kernels work on blocks of up to so many pixels; narrower pictures are widened by padding that is wiped after each layer."""
-STRIP_BYTES = 640 * 1024
+STRIP_BYTES = 2**20
 """Size of the largest window of a strip: what two of them need should lie in a core's cache, and a call be worth its while."""
 
 
@@ -139,6 +139,7 @@ class Band:
         self._rows = max(1, min(strip, end - first + 2 * self._reaches[0]))
         self._windows = [self._window(index) for index in range(len(plan.steps) - 1)]
         self._done: list[int] = []
+        self._readers = [[(i, step.radius) for i, step in enumerate(plan.steps) if index in step.reads] for index in range(len(plan.steps))]
 
     def run(self, plane: NDArray[np.float32], picture: NDArray[np.float32], cancelled: Callable[[], bool]) -> None:
         """Upscale the band of luma ``plane`` (height, wide) into ``picture`` (scale*height, scale*wide), both float32.
@@ -187,7 +188,7 @@ class Band:
 
     def _needed(self, index: int) -> int:
         """The first row of a step's output that some later step will still read."""
-        return min(self._done[i] - step.radius for i, step in enumerate(self._plan.steps) if index in step.reads)
+        return min([self._done[reader] - radius for reader, radius in self._readers[index]])
 
     def _window(self, index: int) -> Window:
         output = self._plan.steps[index].output

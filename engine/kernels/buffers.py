@@ -44,10 +44,11 @@ class View:
 
     def __init__(self, array: NDArray[Any], origin: Sequence[int] | None = None) -> None:
         strides = [stride // array.itemsize for stride in array.strides]
-        layout = list(zip(origin or (0,) * array.ndim, array.shape, strides, strict=True))[::-1]
+        layout = zip(origin or (0,) * array.ndim, array.shape, strides, strict=True)
         self.array = array
+        self._first = 0
         self._address = array.ctypes.data
-        self._dimensions = (Dimension * array.ndim)(*layout)
+        self._dimensions = (Dimension * array.ndim)(*[Dimension(*dimension) for dimension in layout][::-1])
         self._struct = HalideBuffer(
             host=self._address,
             type_code=TYPE_CODES[array.dtype.kind],
@@ -56,10 +57,16 @@ class View:
             dimensions=array.ndim,
             dim=self._dimensions,
         )
-        self.pointer = ctypes.addressof(self._struct)
+        self.pointer = ctypes.c_void_p(ctypes.addressof(self._struct))
 
-    def show(self, place: int, coordinate: int, rows: int) -> None:
-        """Let the view begin at row ``place`` of the array, call it row ``coordinate``, and be ``rows`` high."""
-        self._struct.host = self._address + place * self.array.strides[0]
+    def show(self, first: int, coordinate: int, rows: int) -> None:
+        """Let the view begin at row ``first`` of the array, call it row ``coordinate``, and be ``rows`` high."""
+        self._first = first
+        self._struct.host = self._address + first * self.array.strides[0]
         outermost = self._dimensions[self.array.ndim - 1]
         outermost.min, outermost.extent = coordinate, rows
+
+    def shown(self) -> tuple[NDArray[Any], list[int]]:
+        """The part of the array that is shown and the coordinates of its first element, innermost dimension first."""
+        rows = self._dimensions[self.array.ndim - 1].extent
+        return self.array[self._first : self._first + rows], [dimension.min for dimension in self._dimensions]

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import platform
 import tempfile
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engine import cpu
 from engine.errors import BackendError
-from engine.kernels.objects import MappedObject
+from engine.kernels.jit import JitKernel
+from engine.kernels.objects import MappedObject, can_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from engine.kernels.buffers import View
     from engine.kernels.define import Definition
 
 ENTRY = "kernel"
 DIGEST_BYTES = 32
+
+
+class Kernel(Protocol):
+    """A kernel ready to run, called with one `View` a buffer, the output's last."""
+
+    def __call__(self, *views: View) -> None:
+        """Fill the last view from the others."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +60,13 @@ class Shape:
 class Kernels:
     """The kernels of one process. ``folder`` keeps compiled objects between starts (None: nothing is kept).
 
-    Safe to use from any thread; a kernel itself is a pure function of its buffers and may run on many threads at once.
+    ``mapped``: kernels are objects mapped into memory, which start fast and run on as many threads as call them; that is
+    for x86-64 Linux. Elsewhere Halide's own just-in-time compiler runs them, on Halide's own threads.
+    Safe to use from any thread.
     """
 
     folder: Path | None = None
+    mapped: bool = field(default_factory=can_map)
     _ready: dict[Shape, Kernel] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -63,7 +74,7 @@ class Kernels:
         """The kernel, compiled now unless this process or an earlier one has done so. Raises BackendError."""
         with self._lock:
             if shape not in self._ready:
-                self._ready[shape] = Kernel(self._load(shape) or self._compile(shape))
+                self._ready[shape] = MappedKernel(self._load(shape) or self._compile(shape)) if self.mapped else _just_in_time(shape)
             return self._ready[shape]
 
     def _compile(self, shape: Shape) -> bytes:
@@ -110,8 +121,8 @@ class Kernels:
         return hashlib.sha256(b"\0".join([machine.encode(), *(path.read_bytes() for path in sources)])).hexdigest()
 
 
-class Kernel:
-    """Machine code to call with one `View` a buffer, the output's last. Python's lock is free while it runs."""
+class MappedKernel:
+    """Machine code to call. Python's lock is free while it runs, and any number of threads may call it."""
 
     def __init__(self, elf: bytes) -> None:
         self._object = MappedObject(elf, ENTRY)
@@ -119,9 +130,14 @@ class Kernel:
 
     def __call__(self, *views: View) -> None:
         """Fill the last view from the others. Nothing is checked: the caller keeps the kernel's promises."""
-        status = self._function(*(ctypes.c_void_p(view.pointer) for view in views))
+        status = self._function(*[view.pointer for view in views])
         if status:
             raise BackendError(f"a kernel failed with status {status}")
+
+
+def _just_in_time(shape: Shape) -> Kernel:
+    with _halide_errors(shape):
+        return JitKernel(shape.define())
 
 
 def compile_object(shape: Shape, path: Path, target: str | None = None, assembly: bool = False) -> None:
@@ -129,16 +145,22 @@ def compile_object(shape: Shape, path: Path, target: str | None = None, assembly
 
     The kernel calls nothing: no allocation, no runtime, no assertions. Raises BackendError where Halide is missing or refuses.
     """
-    try:
+    with _halide_errors(shape):
         hl: Any = import_module("halide")
-    except ImportError as error:
-        raise BackendError(f"the native back end needs the halide package ({error})") from error
-    machine = hl.Target(target) if target else hl.get_host_target()
-    for feature in (hl.TargetFeature.NoRuntime, hl.TargetFeature.NoAsserts, hl.TargetFeature.NoBoundsQuery):
-        machine = machine.with_feature(feature)
-    try:
+        machine = hl.Target(target) if target else hl.get_host_target()
+        for feature in (hl.TargetFeature.NoRuntime, hl.TargetFeature.NoAsserts, hl.TargetFeature.NoBoundsQuery):
+            machine = machine.with_feature(feature)
         definition = shape.define()
         write = definition.function.compile_to_assembly if assembly else definition.function.compile_to_object
         write(str(path), list(definition.inputs), ENTRY, machine)
-    except hl.HalideError as error:
+
+
+@contextmanager
+def _halide_errors(shape: Shape) -> Iterator[None]:
+    """Halide missing, or refusing a kernel, as a BackendError."""
+    try:
+        yield
+    except ImportError as error:
+        raise BackendError(f"the native back end needs the halide package ({error})") from error
+    except RuntimeError as error:  # HalideError is one
         raise BackendError(f"Halide cannot compile {shape.label}: {error}") from error

@@ -2,8 +2,8 @@
 
 `vpmaddwd` multiplies 16 pairs of 16-bit numbers and adds neighbours: two input channels meet in each of eight 32-bit lanes,
 which are eight outputs. A pixel's two channels are broadcast to all lanes. (`vpmaddubsw` would take 32 products of bytes, but it
-saturates its 16-bit sums, and an answer that is sometimes wrong is not an exact one.) Codes are kept as 16-bit numbers less their zero point, so that no
-widening is needed and zero padding is 0.
+saturates its 16-bit sums, and an answer that is sometimes wrong is not an exact one.) Codes are kept as 16-bit numbers less
+their zero point, so that no widening is needed and zero padding is 0.
 """
 
 from __future__ import annotations

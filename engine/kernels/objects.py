@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import platform
 import struct
 import sys
 from dataclasses import dataclass
@@ -23,9 +24,13 @@ X86_64 = 62
 ALLOCATED, EXECUTABLE, WRITABLE = 2, 4, 1  # section flags
 SYMBOLS, RELOCATIONS = 2, 4  # section types
 DISTANCES = (2, 4)  # R_X86_64_PC32 and R_X86_64_PLT32: symbol + addend - place, in 32 bits
-READ_EXECUTE = 5
 PAGE = mmap.PAGESIZE
 NOWHERE = ctypes.c_void_p(-1).value
+
+
+def can_map() -> bool:
+    """Whether this is a system whose object files `MappedObject` knows."""
+    return sys.platform.startswith("linux") and platform.machine() == "x86_64"
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,8 @@ class MappedObject:
     """
 
     def __init__(self, elf: bytes, entry: str) -> None:
-        if not sys.platform.startswith("linux"):
-            raise BackendError("object files are mapped on Linux alone")
+        if not can_map():
+            raise BackendError("object files are mapped on x86-64 Linux alone")
         self._elf = elf
         self._sections = self._read_sections()
         self._places, size = self._layout()
@@ -107,7 +112,7 @@ class MappedObject:
         for place, distance in self._patches():
             struct.pack_into("<i", image, place, distance)
         ctypes.memmove(self._memory, bytes(image), len(image))
-        if self._libc.mprotect(ctypes.c_void_p(self._memory), ctypes.c_size_t(self._size), READ_EXECUTE):
+        if self._libc.mprotect(ctypes.c_void_p(self._memory), ctypes.c_size_t(self._size), mmap.PROT_READ | mmap.PROT_EXEC):
             raise BackendError("this system forbids code made at run time")
 
     def _patches(self) -> Iterator[tuple[int, int]]:
@@ -120,9 +125,9 @@ class MappedObject:
                 offset, symbol_and_kind, addend = struct.unpack_from("<QQq", self._elf, at)
                 symbol, kind = symbol_and_kind >> 32, symbol_and_kind & 0xFFFFFFFF
                 home, value = self._symbol(symbol, relocations.link)
+                if home and self._sections[home].flags & WRITABLE:
+                    continue  # the kernel's metadata, which nobody asks for
                 if home not in self._places:
-                    if self._sections and home and self._sections[home].flags & WRITABLE:
-                        continue  # the kernel's metadata, which nobody asks for
                     raise BackendError("a kernel needs a function from elsewhere")
                 if kind not in DISTANCES:
                     raise BackendError(f"a kernel has a reference of unknown kind {kind}")
