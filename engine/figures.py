@@ -42,7 +42,7 @@ def _cells(entry: Entry, precision: str) -> list[str]:
     spec = entry.model.spec
     costs = cost(spec, WIDTH, HEIGHT, "int8" if precision == "int8" else "fp32")
     figures = [_figure(entry, name, precision) for name in SETS]
-    return [f"`{entry.model.id}`", precision, f"{spec.parameters:,}", f"{costs.macs / 1e9:.2f} G", f"{costs.energy_mj:.3g} mJ", *figures]
+    return [f"`{entry.model.id}`", precision, f"{spec.parameters:,}", f"{costs.macs / 1e9:.3f} G", f"{costs.energy_mj:.3g} mJ", *figures]
 
 
 def _figure(entry: Entry, name: str, precision: str) -> str:

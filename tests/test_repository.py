@@ -26,10 +26,12 @@ def normal(name: str) -> str:
 
 
 def declared() -> set[str]:
+    """Every dependency in pyproject.toml; ``pyvips[binary]`` brings pyvips-binary too."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     extras = project["project"]["optional-dependencies"].values()
     every = [*project["project"]["dependencies"], *project["build-system"]["requires"], *(line for extra in extras for line in extra)]
-    return {normal(re.match(r"[\w.-]+", line)[0]) for line in every}
+    parts = [re.match(r"([\w.-]+)(?:\[(\w+)\])?", line).groups() for line in every]
+    return {normal(name) for name, _ in parts} | {normal(f"{name}-{extra}") for name, extra in parts if extra}
 
 
 def test_every_direct_dependency_is_pinned_with_a_reason() -> None:

@@ -39,7 +39,7 @@ def test_gives_what_the_reference_gives(spec: NetworkSpec, rng: np.random.Genera
 
 def test_an_adder_layer_over_many_runs_of_pixels(rng: np.random.Generator) -> None:
     model = random_model(NetworkSpec(2, 1, 16, "adder"))
-    y = rng.random((71, 97), dtype=np.float32)  # three runs and a part of a fourth
+    y = rng.random((131, 97), dtype=np.float32)  # three runs and a part of a fourth
     np.testing.assert_allclose(OnnxBackend(model).run(y), reference.run(model, y), rtol=0, atol=TOLERANCE)
 
 
