@@ -20,11 +20,12 @@ def decode(data: bytes, most_pixels: int) -> Decoded:
     try:
         opened = pi_heif.open_heif(data, convert_hdr_to_8bit=False)
         width, height = opened.size
-        if width * height > most_pixels:
-            raise CodecError(f"{width}×{height} is over the limit of {most_pixels // 1_000_000} megapixels")
+        _check_size(width, height, most_pixels)
         samples = np.asarray(opened)
         info: dict[str, Any] = opened.info
-    except (ValueError, SyntaxError, EOFError, OSError, RuntimeError, MemoryError) as error:
+    except CodecError:
+        raise
+    except Exception as error:  # on damaged files the library raises whatever comes up, IndexError among it
         raise CodecError(str(error) or "its HEIC data cannot be decoded") from error
     grey, alpha = opened.mode.startswith("L"), "A" in opened.mode
     samples = np.ascontiguousarray(samples)
@@ -41,6 +42,11 @@ def decode(data: bytes, most_pixels: int) -> Decoded:
             xmp=info.get("xmp") or None,
         ),
     )
+
+
+def _check_size(width: int, height: int, most_pixels: int) -> None:
+    if width * height > most_pixels:
+        raise CodecError(f"{width}×{height} is over the limit of {most_pixels // 1_000_000} megapixels")
 
 
 def _full_range(samples: np.ndarray[Any, np.dtype[np.uint16]], bits: int) -> np.ndarray[Any, np.dtype[np.uint16]]:

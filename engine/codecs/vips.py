@@ -79,6 +79,7 @@ def _open(handle: int, kind: str, page: int, *, sequential: bool) -> pyvips.Imag
     if kind in ("tiff", "gif", "webp"):
         options["page"] = page
     os.lseek(handle, 0, os.SEEK_SET)
+    pyvips.vips_lib.vips_error_clear()  # else an earlier file's warnings would be told of this one
     image: pyvips.Image = load(pyvips.Source.new_from_descriptor(handle), **options)
     return image
 
