@@ -27,6 +27,11 @@ class Places:
         """The folders that models are looked for in: those that ship, then the user's own."""
         return self.shipped_models, self.user_models
 
+    @property
+    def runs(self) -> Path:
+        """The folder of the training runs that the window starts."""
+        return self.user_models.parent / "runs"
+
 
 def places() -> Places:
     """The platform's usual places."""

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", dest="run_folder", type=Path, metavar="DIR", help="the run's folder (default: runs/NAME, a new one)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --run")
     parser.add_argument("--check", action="store_true", help="look through the pictures and stop")
+    parser.add_argument("--measure", action="store_true", help="take steps for some seconds, say how long one takes, and stop")
     hints = get_type_hints(Settings)
     for item in fields(Settings):
         names = dict.fromkeys((f"--{item.name.replace('_', '-')}", f"--{item.name}"))
@@ -59,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     given = given_settings(args)
     if args.check:
         return _check(given, args.json)
+    if args.measure:
+        return _measure(given, args.json)
     if args.resume and not args.run_folder:
         raise UsageError("--resume needs --run DIR, the run to go on with")
     if not args.resume and not given.get("data"):
@@ -104,6 +107,14 @@ def _check(given: dict[str, Any], as_json: bool) -> int:
         left_out += event.name == "problem"
         show(event)
     return int(left_out > 0)
+
+
+def _measure(given: dict[str, Any], as_json: bool) -> int:
+    """Only measure a step."""
+    from training.measure import measure  # noqa: PLC0415 - brings torch
+
+    printer(as_json=as_json)(measure(resolve(given)))
+    return 0
 
 
 def _kind(name: str, hint: Any) -> dict[str, Any]:

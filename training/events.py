@@ -163,6 +163,7 @@ def as_text(event: Event) -> str | None:
         "changed": "the schedule now ends at step {steps}, rate {rate:.2e}",
         "finished": "{reason} at step {step}: {file}",
         "failed": "{message}",
+        "measured": "{step_seconds:.3f} s a step on {device}",
         "fitted": "held-out part: {before_db:.2f} dB before, {after_db:.2f} dB after",
     }
     values: dict[str, Any] = event.to_dict()
