@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LANES = 8
 FORWARD_PIXELS = 5
-GRADIENT_PIXELS = 3
+GRADIENT_PIXELS = 2
 STRIP_ROWS = 4
 
 
@@ -50,7 +50,10 @@ def sums(x_nchw: Tensor, weight_oihw: Tensor) -> Tensor:
 
 
 def input_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor) -> Tensor:
-    """The clipped gradient of `sums` by x: sum over windows of clip(w - x, -1, 1) g (AdderNet, arXiv 1912.13200, eq. 6)."""
+    """The clipped gradient of `sums` by x: sum over windows of clip(w - x, -1, 1) g (AdderNet, arXiv 1912.13200, eq. 6).
+
+    Computed as sum clip(w, x - 1, x + 1) g - x sum g: a maximum, a minimum and a multiply-add a tap.
+    """
     outputs, inputs = weight_oihw.shape[:2]
     x, gradient = _channels_last(x_nchw), _channels_last(gradient_nchw)
     result = torch.empty_like(x)
@@ -153,20 +156,28 @@ def _accumulate(total: hl.Func, c: hl.Var, x: hl.Var, r: hl.RDom) -> None:
     total.update().reorder(c, x, r.x, r.y, r.z).vectorize(c, LANES).unroll(c).unroll(x)
 
 
+def _boxed(padded: hl.Func, channels: int) -> tuple[hl.Func, hl.Func]:
+    """The sum over channels [x, y, n], and the sum of that over 3x3 pixels."""
+    x, y, n = (hl.Var(name) for name in "xyn")
+    channel, box = hl.RDom([(0, channels)]), hl.RDom([(0, 3), (0, 3)])
+    column, boxed = hl.Func("column"), hl.Func("boxed")
+    column[x, y, n] = 0.0
+    column[x, y, n] += padded[channel.x, x, y, n]
+    boxed[x, y, n] = 0.0
+    boxed[x, y, n] += column[x + box.x - 1, y + box.y - 1, n]
+    return column, boxed
+
+
 @functools.cache
 def _sums_kernel(inputs: int, outputs: int) -> Any:
     """x[c, x, y, n], w[o, c, kx, ky], sum of w[o]; result[o, x, y, n]."""
     source, weight, weight_sum = _images("441")
     variables = c, x, y, n = [hl.Var(name) for name in "cxyn"]
-    padded, total, column, result = _padded(source), hl.Func("total"), hl.Func("column"), hl.Func("result")
+    padded, total, result = _padded(source), hl.Func("total"), hl.Func("result")
     x_padded = hl.Func("x_padded")
     x_padded[c, x, y, n] = padded[c, x, y, n]
-    r, box, channel = hl.RDom([(0, inputs), (0, 3), (0, 3)]), hl.RDom([(0, 3), (0, 3)]), hl.RDom([(0, inputs)])
-    column[x, y, n] = 0.0
-    column[x, y, n] += x_padded[channel.x, x, y, n]
-    boxed = hl.Func("boxed")
-    boxed[x, y, n] = 0.0
-    boxed[x, y, n] += column[x + box.x - 1, y + box.y - 1, n]
+    r = hl.RDom([(0, inputs), (0, 3), (0, 3)])
+    column, boxed = _boxed(x_padded, inputs)
     total[c, x, y, n] = 0.0
     total[c, x, y, n] += hl.max(x_padded[r.x, x + r.y - 1, y + r.z - 1, n], weight[c, r.x, r.y, r.z])
     result[c, x, y, n] = boxed[x, y, n] + weight_sum[c] - 2.0 * total[c, x, y, n]
@@ -188,10 +199,13 @@ def _input_gradient_kernel(inputs: int, outputs: int) -> Any:
     g_padded[c, x, y, n] = padded[c, x, y, n]
     r = hl.RDom([(0, outputs), (0, 3), (0, 3)])
     total[c, x, y, n] = 0.0
-    difference = hl.clamp(weight[c, r.x, r.y, r.z] - source[c, x, y, n], -1.0, 1.0)
-    total[c, x, y, n] += difference * g_padded[r.x, x + 1 - r.y, y + 1 - r.z, n]
-    result[c, x, y, n] = total[c, x, y, n]
+    low, high = source[c, x, y, n] - 1.0, source[c, x, y, n] + 1.0
+    total[c, x, y, n] += hl.min(hl.max(weight[c, r.x, r.y, r.z], low), high) * g_padded[r.x, x + 1 - r.y, y + 1 - r.z, n]
+    column, boxed = _boxed(g_padded, outputs)
+    result[c, x, y, n] = total[c, x, y, n] - source[c, x, y, n] * boxed[x, y, n]
     block, strip = _strips(result, variables, inputs, GRADIENT_PIXELS)
+    column.compute_at(result, strip)
+    boxed.compute_at(result, strip)
     g_padded.compute_at(result, strip).bound(c, 0, outputs).vectorize(c, LANES)
     total.compute_at(result, block)
     _accumulate(total, c, x, r)
