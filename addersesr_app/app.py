@@ -11,13 +11,17 @@ from PySide6.QtWidgets import QApplication
 
 import resources
 from addersesr_app import settings
+from addersesr_app.awake import Awake
 from addersesr_app.engine_client import EngineClient
 from addersesr_app.places import places
 from addersesr_app.preferences import Preferences
+from addersesr_app.queue_model import QueueModel
+from addersesr_app.queue_runner import QueueRunner
 from addersesr_app.session import PictureSession
 from addersesr_app.speeds import Speeds
 from addersesr_app.theme import Theme
 from addersesr_app.views.main_window import MainWindow
+from addersesr_app.views.queue_view import QueueView
 from addersesr_app.views.upscale_page import UpscalePage
 from engine.protocol import Hello, Ready, Survey, Surveyed
 
@@ -51,7 +55,10 @@ class Application(QObject):
         self.client = EngineClient(command, str(PACKAGES), self)
         self.session = PictureSession(self.client, self)
         self.speeds = Speeds(self.client, self)
-        self.upscale_page = UpscalePage(self.theme, self.session, self.speeds, self.preferences)
+        self.queue = QueueRunner(self.client, QueueModel(), where.journal, self)
+        self.awake = Awake(self)
+        self.queue_view = QueueView(self.theme, self.queue)
+        self.upscale_page = UpscalePage(self.theme, self.session, self.speeds, self.preferences, self.queue_view)
         look = self.preferences.settings.look
         pages = {
             "upscale": (self.tr("Upscale"), lambda: self.upscale_page),
@@ -62,26 +69,46 @@ class Application(QObject):
         self.window = MainWindow(self.theme, pages, (look.width, look.height))
         self._pasted: TemporaryDirectory[str] | None = None
         self._models: tuple[ModelCard, ...] = ()
+        self._given: list[str] = []
         self._connect()
 
     def start(self, files: Sequence[Path] = (), page: str = "upscale") -> None:
         """Start the engine, show the window, open the first of ``files``."""
         self.client.start()
         self.client.ask(Hello, self._on_ready)
+        left = self.queue.restore()
+        if left:
+            self.upscale_page.banner.say(self.tr("{count} jobs from last time wait in the queue.").format(count=left))
         self.window.show_page(page)
         self.window.show()
         if files:
             self.open(files)
 
     def open(self, files: Sequence[Path]) -> None:
-        """Open files that a person gave."""
-        self.session.open(str(files[0].absolute()))
+        """Open a picture that a person gave; of several, or of a folder, make a queue."""
+        paths = [str(file.absolute()) for file in files]
+        several = len(files) > 1 or files[0].is_dir()
+        first = next((path for path, file in zip(paths, files, strict=True) if not file.is_dir()), None)
+        if first is not None:
+            self.session.open(first, whole=not several)
+        if several:
+            self._given += paths
+            self._queue_given()
+
+    def _queue_given(self) -> None:
+        """Queue what was given, as soon as there is a network to do it with."""
+        network = self.upscale_page.network()
+        if network is not None and self._given:
+            self.queue.add(self._given, network, self.upscale_page.output())
+            self._given = []
 
     def close(self) -> None:
         """Let go of everything that outlives a window."""
         size = self.window.size()
         self.preferences.change("look", width=size.width(), height=size.height())
         self.preferences.save()
+        self.awake.set_held(False)
+        self.queue.close()
         self.upscale_page.view.show_picture(None, 1)
         self.session.close()
         self.client.close()
@@ -96,6 +123,9 @@ class Application(QObject):
         page.open_wanted.connect(window.ask_for_files)
         page.sample_wanted.connect(lambda: self.open([SAMPLE]))
         self.preferences.changed.connect(self._setting_changed)
+        self.queue_view.open_wanted.connect(lambda path: self.session.open(path, whole=False))
+        self.queue.changed.connect(lambda: self.awake.set_held(self.queue.running))
+        self.queue.ended.connect(self._queue_ended)
         self.client.went_down.connect(page.banner.say_error)
         self.client.gave_up.connect(page.banner.say_error)
 
@@ -104,6 +134,7 @@ class Application(QObject):
             self._models = event.models
             self.upscale_page.offer(event.models)
             self.models_changed.emit(event.models)
+            self._queue_given()
 
     def _train_page(self) -> QWidget:
         from addersesr_app.views.train_page import TrainPage  # noqa: PLC0415 (pages but the first are loaded when they are wanted)
@@ -134,6 +165,16 @@ class Application(QObject):
     def _use_model(self, identity: str) -> None:
         self.upscale_page.inspector.network.pick(identity)
         self.window.show_page("upscale")
+
+    def _queue_ended(self) -> None:
+        """Say what became of the queue, and ask for a look."""
+        states = [job.state for job in self.queue.model.jobs]
+        failed = states.count("failed")
+        texts = [self.tr("The queue is through: {count} done").format(count=states.count("done"))]
+        texts += [self.tr("{count} failed").format(count=failed)] if failed else []
+        text = ", ".join(texts) + "."
+        self.upscale_page.banner.say_error(text) if failed else self.upscale_page.banner.say(text)
+        QApplication.alert(self.window)
 
     def _setting_changed(self, group: str) -> None:
         if group == "look" and self._theme_given is None:

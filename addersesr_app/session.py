@@ -65,6 +65,7 @@ class PictureSession(QObject):
         self.shown: Shown | None = None
         self.patch: Patch | None = None
         self.card: ModelCard | None = None
+        self.whole_wanted = True
         self._network: Network | None = None
         self._open_id = self._work_id = self._preview_id = 0
         self._sight: Sight | None = None
@@ -81,8 +82,9 @@ class PictureSession(QObject):
         """The source's path; empty without one."""
         return self.facts.path if self.facts else ""
 
-    def open(self, path: str) -> None:
-        """Open another picture; `opened` or `failed` tells."""
+    def open(self, path: str, *, whole: bool = True) -> None:
+        """Open another picture; `opened` or `failed` tells. Without ``whole`` only previews of it are wanted for now."""
+        self.whole_wanted = whole
         self._client.forget(self._open_id)
         self._set_state("opening")
         self._open_id = self._client.ask(lambda identity: Open(identity, path), self._on_opened)

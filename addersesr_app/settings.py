@@ -47,10 +47,13 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """Where results go. An empty ``folder`` is beside the source, an empty ``extension`` the source's own."""
+    """Where results go. An empty ``folder`` is beside the source, an empty ``extension`` the source's own.
+
+    An empty ``template`` is ``{stem}_x{scale}``, but the source's own name for what is found in a folder.
+    """
 
     folder: str = ""
-    template: str = "{stem}_x{scale}"
+    template: str = ""
     extension: str = ""
     quality: int = 95
     existing: Existing = "rename"

@@ -14,8 +14,9 @@ import numpy as np
 from engine import images, jobs, preview
 from engine.backends import choose
 from engine.errors import PictureError
-from engine.events import Event, Progress, Summary
+from engine.events import Event, Progress, Skipped, Summary
 from engine.gallery import Gallery, Stamp, Wall, stamp_of
+from engine.ledger import Ledger
 from engine.planning import plan
 from engine.protocol import (
     BackendCard,
@@ -46,9 +47,9 @@ from engine.selection import Target, select
 from engine.upscaler import Upscaler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from engine.catalogue import Catalogue, Entry
+    from engine.catalogue import Entry
     from engine.picture import Picture
 
     Tell = Callable[[Event], None]
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
 
 SCREEN_TILE = 384
 """The largest tile of what a person waits for, in input pixels: a tile is how long a cancel takes."""
+FILE_TILE = 512
+"""The largest tile of a queued file."""
 BENCH_RUNS = 2
 PSNR_ORDER = ("Set5", "Set14", "B100", "Urban100", "Manga109", "DIV2K")
 
@@ -82,8 +85,8 @@ class Stopwatch:
 class Desk:
     """Answers requests, each in the thread that it is called from. Back ends are kept per thread, since they are not shared."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, tools: jobs.Tools) -> None:
+        self._tools, self._catalogue = tools, tools.catalogue
         self._gallery = Gallery()
         self._wall = Wall()
         self._own = threading.local()
@@ -155,14 +158,27 @@ class Desk:
 
     def upscale(self, request: Upscale, tell: Tell, cancelled: Asked) -> Told:
         """Do a job; its own events, the last a summary, are the answer."""
-        done = frozenset(map(Path, request.done))
-        job = jobs.Job(tuple(map(Path, request.inputs)), settings(request.network, request.output), done)
+        if request.ledger is None:
+            return self._perform(request, request.done, tell, cancelled)
+        with Ledger(Path(request.ledger)) as ledger:
+            before = ledger.finished(request.output.existing)
+            for file in sorted(set(before) - set(request.done)):
+                tell(Skipped(file, "finished before"))
+
+            def note_and_tell(event: Event) -> None:
+                ledger.note(event)
+                tell(event)
+
+            return self._perform(request, (*request.done, *before), note_and_tell, cancelled)
+
+    def _perform(self, request: Upscale, done: Iterable[str], tell: Tell, cancelled: Asked) -> Told:
+        job = jobs.Job(tuple(map(Path, request.inputs)), settings(request.network, request.output), frozenset(map(Path, done)))
         ends: list[Event] = []
 
         def pass_on(event: Event) -> None:
             ends.append(event) if isinstance(event, Summary) else tell(event)
 
-        jobs.perform(job, jobs.Tools(self._catalogue), pass_on, cancelled)
+        jobs.perform(job, self._tools, pass_on, cancelled)
         return Told(request.id, ends[-1])
 
     def bench(self, request: Bench) -> Benched:
@@ -256,6 +272,7 @@ def settings(network: Network, output: Output) -> jobs.Settings:
         device=network.device,
         precision=network.precision,
         threads=network.threads,
+        tile=FILE_TILE,
         destination=Path(output.destination) if output.destination else None,
         template=output.template,
         extension=output.extension,

@@ -159,7 +159,8 @@ class Save(Request):
 class Upscale(Request):
     """Files and folders to files, as the command `upscale` does; answered by a job's events, the last a summary.
 
-    The files in ``done`` were finished before a crash and are left out.
+    The files in ``done`` were finished before and are left out. ``ledger`` is a file where the server notes what it began and
+    finished: when the request is made again after a crash, of either side, what it says is finished is left out as well.
     """
 
     name = "upscale"
@@ -167,6 +168,7 @@ class Upscale(Request):
     network: Network
     output: Output
     done: tuple[str, ...] = ()
+    ledger: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,14 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
+from engine.bench import load
+from engine.catalogue import Catalogue
 from engine.desk import Desk
 from engine.errors import AdderSESRError, Cancelled
 from engine.events import Event, Failed
+from engine.jobs import Tools
 from engine.lanes import Lane, Ticket
+from engine.power import find_meters
 from engine.protocol import (
     Bench,
     Cancel,
@@ -42,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from engine.catalogue import Catalogue
     from engine.desk import Asked, Tell
 
 CLOSING_S = 2.0
@@ -69,7 +72,7 @@ class Speaker:
 class Server:
     """Takes requests, hands each to its lane, and tells what became of it."""
 
-    def __init__(self, catalogue: Catalogue, events: IO[bytes]) -> None:
+    def __init__(self, tools: Tools, events: IO[bytes]) -> None:
         changed = threading.Condition()
         self._speaker = Speaker(events)
         self._visible = Lane("visible", changed)
@@ -77,7 +80,7 @@ class Server:
         self._files = Lane("files", changed, (self._visible, self._screen))
         self._spare = Lane("spare", changed, (self._visible, self._screen))
         self._lanes = (self._visible, self._screen, self._files, self._spare)
-        self._desk = desk = Desk(catalogue)
+        self._desk = desk = Desk(tools)
         self._work: dict[type[Request], Callable[[Any, Tell, Asked], Event | None]] = {
             Hello: lambda request, tell, cancelled: desk.hello(request),
             Survey: lambda request, tell, cancelled: desk.survey(request),
@@ -171,14 +174,15 @@ def check(cancelled: Asked) -> None:
         raise Cancelled("cancelled")
 
 
-def serve(folders: Sequence[Path]) -> int:
-    """Serve standard input and output until the input ends; models are looked for in ``folders``.
+def serve(folders: Sequence[Path], calibration: Path | None = None) -> int:
+    """Serve standard input and output until the input ends.
 
-    Whatever a library prints goes to standard error, so that the events stay clean.
+    Models are looked for in ``folders``; ``calibration`` is the file with this machine's speed. Whatever a library prints goes
+    to standard error, so that the events stay clean.
     """
-    from engine.catalogue import Catalogue  # noqa: PLC0415 (only the process that serves needs it)
-
+    meters, _ = find_meters()
+    tools = Tools(Catalogue(folders), load(calibration) if calibration else None, meters)
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as events:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        Server(Catalogue(folders), events).run(sys.stdin.buffer)
+        Server(tools, events).run(sys.stdin.buffer)
     return 0

@@ -19,4 +19,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_args: argparse.Namespace, _console: Console) -> int:
     """Serve until standard input ends."""
-    return serve(places().models)
+    where = places()
+    return serve(where.models, where.calibration)

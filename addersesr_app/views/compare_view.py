@@ -229,6 +229,6 @@ class CompareView(QWidget):
 
 
 def _direction(key: int) -> tuple[int, int] | None:
-    """Which way an arrow key moves the picture. (In a function because the keys' enumeration takes its time to be made.)"""
+    """Which way an arrow key moves the picture: found when asked, since the keys' enumeration takes its time to be made."""
     arrows = {Qt.Key.Key_Left: (1, 0), Qt.Key.Key_Right: (-1, 0), Qt.Key.Key_Up: (0, 1), Qt.Key.Key_Down: (0, -1)}
     return next((direction for arrow, direction in arrows.items() if arrow == key), None)

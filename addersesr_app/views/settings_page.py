@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QGridLayout, QL
 
 from addersesr_app.views.controls import Button, Card, Segments, column, label, row
 from engine.errors import UsageError
-from engine.naming import check_template
+from engine.naming import DEFAULT_TEMPLATE, check_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +86,7 @@ class SettingsPage(QWidget):
         choose = Button(self._theme, self.tr("Choose…"))
         choose.clicked.connect(lambda: self._choose_folder(folder))
         template = QLineEdit(saving.template)
+        template.setPlaceholderText(DEFAULT_TEMPLATE)
         self._example = label("", "small", wrap=True)
         template.textChanged.connect(self._template_changed)
         kind = QComboBox()
@@ -126,14 +127,13 @@ class SettingsPage(QWidget):
     def _template_changed(self, template: str) -> None:
         """Show what the template makes of a name, and keep it where it makes one."""
         try:
-            check_template(template)
+            check_template(template or DEFAULT_TEMPLATE)
         except UsageError as error:
             self._example.setText(str(error).removeprefix("--name "))
             return
         values = {"stem": "holiday", "scale": "2", "model": "sesr-m5-x2", "precision": "fp32", "extension": "jpg", "folder": "photos"}
-        self._example.setText(self.tr("holiday.jpg becomes {name}.jpg").format(name=template.format_map(values)))
-        if template.strip():
-            self._preferences.change("saving", template=template)
+        self._example.setText(self.tr("holiday.jpg becomes {name}.jpg").format(name=(template or DEFAULT_TEMPLATE).format_map(values)))
+        self._preferences.change("saving", template=template.strip())
 
 
 def _spin(least: int, most: int) -> QSpinBox:

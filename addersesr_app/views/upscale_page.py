@@ -40,7 +40,7 @@ class UpscalePage(QWidget):
     open_wanted = Signal()
     sample_wanted = Signal()
 
-    def __init__(self, theme: Theme, session: PictureSession, speeds: Speeds, preferences: Preferences) -> None:
+    def __init__(self, theme: Theme, session: PictureSession, speeds: Speeds, preferences: Preferences, queue: QWidget) -> None:
         super().__init__()
         self._session, self._speeds, self._preferences = session, speeds, preferences
         self._cards: tuple[ModelCard, ...] = ()
@@ -52,7 +52,7 @@ class UpscalePage(QWidget):
         picture.setLayout(column(self.bar, self.view, spacing=0))
         picture.layout().setStretch(1, 1)  # type: ignore[union-attr]
         self._stack.addWidget(picture)
-        canvas = column(self.banner, self._stack, spacing=0)
+        canvas = column(self.banner, self._stack, queue, spacing=0)
         canvas.setStretch(1, 1)
         page = row(canvas, self.inspector, spacing=0)
         page.setStretch(0, 1)
@@ -86,7 +86,7 @@ class UpscalePage(QWidget):
 
     def save(self) -> None:
         """Save under the name that the rules give."""
-        self._session.save(self._output(None))
+        self._session.save(self.output())
 
     def save_as(self) -> None:
         """Ask for a name and save."""
@@ -97,9 +97,10 @@ class UpscalePage(QWidget):
         suggested = source.with_name(f"{source.stem}_x{card.scale}{source.suffix}")
         chosen, _ = QFileDialog.getSaveFileName(self, self.tr("Save as"), str(suggested), WRITABLE)
         if chosen:
-            self._session.save(self._output(chosen))
+            self._session.save(self.output(chosen))
 
-    def _output(self, file: str | None) -> Output:
+    def output(self, file: str | None = None) -> Output:
+        """Where results go by the settings, or one goes to ``file``."""
         saving = self._preferences.settings.saving
         if file is not None:
             return Output(file, quality=saving.quality, existing="overwrite")
@@ -161,8 +162,7 @@ class UpscalePage(QWidget):
         self._show_names()
         self._show_time()
         self.view.setFocus()
-        if self._preferences.settings.engine.at_once:
-            self._session.upscale()
+        self._upscale_at_once()
 
     def _network_chosen(self) -> None:
         card, network = self.inspector.network.card(), self.network()
@@ -176,7 +176,10 @@ class UpscalePage(QWidget):
         self._show_names()
         self._speeds.learn(network)
         self._show_time()
-        if self._preferences.settings.engine.at_once:
+        self._upscale_at_once()
+
+    def _upscale_at_once(self) -> None:
+        if self._preferences.settings.engine.at_once and self._session.whole_wanted:
             self._session.upscale()
 
     def _state_changed(self) -> None:

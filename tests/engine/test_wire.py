@@ -16,7 +16,7 @@ REQUESTS = [
     protocol.Preview(3, "a.png", protocol.Region(1, 2, 3, 4), NETWORK, "lanczos", 2, True),
     protocol.Show(4, "a.png", NETWORK),
     protocol.Save(5, "a.png", NETWORK, protocol.Output(destination="b.png", quality=90)),
-    protocol.Upscale(6, ("a", "b"), NETWORK, protocol.Output(existing="skip"), ("a",)),
+    protocol.Upscale(6, ("a", "b"), NETWORK, protocol.Output(existing="skip"), ("a",), "ledger"),
     protocol.Bench(7, NETWORK),
     protocol.Pause(8),
     protocol.Resume(9),
