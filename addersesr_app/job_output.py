@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.events import Event, Failed, Finished, Progress, Skipped, Started, Summary, Warned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from addersesr_app.console import Console
 
 ARITHMETIC, ESTIMATED, MEASURED = "arithmetic (45 nm)", "estimated on this machine", "measured"
@@ -16,11 +19,15 @@ BAR = 24
 
 
 class JobPrinter:
-    """Prints events as they come."""
+    """Prints events as they come. ``clock`` gives seconds."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._clock = clock
         self._folder = ""
+        self._started_s = 0.0
+        self._first_done = 0
+        self._frames = 0
 
     def show(self, event: Event) -> None:
         """Print one event: as JSON where that was asked for, else as text."""
@@ -32,11 +39,12 @@ class JobPrinter:
     def _text(self, event: Event) -> None:
         match event:
             case Started():
+                self._started_s, self._first_done, self._frames = self._clock(), -1, 0
                 self._console.status(f"{self._folder}{Path(event.input).name}")
             case Progress():
                 self._progress(event)
             case Finished():
-                self._console.line(finished_line(event))
+                self._console.line(finished_line(event, self._frames))
             case Skipped():
                 self._console.note(f"{event.input}: left out ({event.reason})")
             case Warned():
@@ -50,21 +58,45 @@ class JobPrinter:
         if event.unit == "file":
             self._folder = f"{event.done}/{event.total} files  "
             return
-        count = f"{event.done} {event.unit}s" if event.total is None else f"{bar(event.done, event.total)} {event.done}/{event.total}"
-        self._console.status(f"{self._folder}{Path(event.input).name}  {count}")
+        if self._first_done < 0:  # a film that goes on starts in its middle
+            self._first_done = event.done - 1
+        done_now, elapsed_s = event.done - self._first_done, self._clock() - self._started_s
+        if event.unit == "frame":
+            self._frames = done_now
+        parts = [f"{self._folder}{Path(event.input).name}"]
+        if event.total is None:
+            parts.append(f"{event.done} {event.unit}s")
+        else:
+            parts += [bar(event.done, event.total), f"{event.done}/{event.total}"]
+        if event.unit == "frame" and elapsed_s > 0:
+            parts.append(f"{done_now / elapsed_s:.1f} fps")
+        if event.total is not None and event.total > event.done:
+            parts.append(f"{duration(elapsed_s * (event.total - event.done) / done_now)} left")
+        self._console.status("  ".join(parts))
 
 
-def finished_line(event: Finished) -> str:
-    """Input and output, size, time, speed and energy, each number with its unit."""
+def finished_line(event: Finished, frames: int = 0) -> str:
+    """Input and output, size, time, speed (of a film by its ``frames``) and energy, each number with its unit."""
     parts = [f"{event.input} → {event.output}"]
     if event.width and event.height:
         parts.append(f"{event.width}×{event.height}")
     parts += [file_size(Path(event.output)), f"{event.seconds:.2f} s"]
-    if event.width and event.height and event.seconds > 0:
+    if frames and event.seconds > 0:
+        parts.append(f"{frames} frames, {frames / event.seconds:.1f} fps")
+    elif event.width and event.height and event.seconds > 0:
         parts.append(f"{event.width * event.height / 1e6 / event.seconds:.2f} MP/s")
     parts.append(f"{event.model} {event.precision} on {event.backend}")
     parts += energies(event)
     return "  ".join(part for part in parts if part)
+
+
+def duration(seconds: float) -> str:
+    """A time in its two largest units."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def energies(event: Finished) -> list[str]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.planning import Plan, Task
     from engine.power import Meter
     from engine.selection import Selection
-    from engine.video_codecs import Effort
+    from engine.video_options import Effort
 
 _log = logging.getLogger(__name__)
 

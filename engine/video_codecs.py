@@ -5,18 +5,16 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, cast
 
 import av
-from av.codec import Codec
 
 from engine.errors import UsageError, VideoError
+from engine.video_options import CODECS, EFFORTS, Codec, Effort
 from engine.video_planes import Sampling, sampling
 
 if TYPE_CHECKING:
     from engine.video_source import VideoInfo
-
-Effort = Literal["fast", "balanced", "thorough"]
 
 X265_WIDTH = 64
 """x265 4.1 writes past its memory at some smaller widths."""
@@ -34,7 +32,7 @@ class Coder:
     efforts: tuple[dict[str, str], dict[str, str], dict[str, str]]
 
 
-CODERS = {
+CODERS: dict[Codec, Coder] = {
     "x264": Coder("libx264", 51, 18, ({"preset": "veryfast"}, {"preset": "fast"}, {"preset": "slow"})),
     "x265": Coder("libx265", 51, 20, ({"preset": "ultrafast"}, {"preset": "fast"}, {"preset": "slow"})),
     "av1": Coder("libsvtav1", 63, 28, ({"preset": "11"}, {"preset": "8"}, {"preset": "5"})),
@@ -46,7 +44,6 @@ CODERS = {
     "h264-videotoolbox": Coder("h264_videotoolbox", 0, 0, ({}, {}, {})),
     "hevc-videotoolbox": Coder("hevc_videotoolbox", 0, 0, ({}, {}, {})),
 }
-EFFORTS: tuple[Effort, ...] = ("fast", "balanced", "thorough")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +64,9 @@ def choose(
     ``auto`` is H.264, H.265 where the film has a high dynamic range, AV1 in WebM. ``quality`` is 1..100. Raises UsageError for a
     codec that is not known, VideoError for one that this computer or the container does not have.
     """
-    name = _automatic(info, width, extension) if codec == "auto" else codec
-    if name not in CODERS:
-        raise UsageError(f"--codec {codec}: not one of auto, {', '.join(CODERS)}")
+    if codec not in ("auto", *CODECS):
+        raise UsageError(f"--codec {codec}: not one of auto, {', '.join(CODECS)}")
+    name = _automatic(info, width, extension) if codec == "auto" else cast("Codec", codec)
     if name == "x265" and width < X265_WIDTH:
         raise VideoError(f"x265 takes no film narrower than {X265_WIDTH} pixels; choose another --codec")
     coder = CODERS[name]
@@ -88,7 +85,7 @@ def choose(
     return Encoding(name, coder.name, _nearest(info.form, forms, name), tuple(sorted(options.items())))
 
 
-def _automatic(info: VideoInfo, width: int, extension: str) -> str:
+def _automatic(info: VideoInfo, width: int, extension: str) -> Codec:
     if extension == ".webm":
         return "av1" if (info.form.across, info.form.down) == (2, 2) else "vp9"
     return "x265" if info.colours.high_dynamic_range and extension != ".avi" and width >= X265_WIDTH else "x264"
@@ -98,7 +95,7 @@ def _automatic(info: VideoInfo, width: int, extension: str) -> str:
 def _forms(coder: str) -> tuple[Sampling, ...] | None:
     """The planar formats that an encoder takes; None where it is not there."""
     try:
-        formats = Codec(coder, "w").video_formats or []
+        formats = av.Codec(coder, "w").video_formats or []
     except av.codec.codec.UnknownCodecError:
         return None
     found = (sampling(form.name) for form in formats if not form.name.startswith("yuvj"))

@@ -16,13 +16,13 @@ from engine.events import Summary
 from engine.network import SCALES
 from engine.power import find_meters
 from engine.selection import Target
+from engine.video_options import CODECS, EFFORTS
 
 if TYPE_CHECKING:
     import argparse
 
     from addersesr_app.console import Console
 
-EFFORTS = ("fast", "balanced", "thorough")
 FORMAT_ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}
 """Formats whose usual ending is not their name."""
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tile", type=positive, metavar="PIXELS", help="side of the pieces a picture is worked in (default: automatic)")
     parser.add_argument("--format", metavar="NAME", help="output format, such as png, jpeg, webp or mp4 (default: the input's)")
     parser.add_argument("--quality", type=percent, metavar="1-100", help="for formats that lose something")
-    parser.add_argument("--codec", default="auto", metavar="NAME", help="of videos: x264, x265, av1, vp9, ffv1, prores, …")
+    parser.add_argument("--codec", choices=("auto", *CODECS), default="auto", metavar="NAME", help=f"of videos: {', '.join(CODECS)}")
     parser.add_argument("--effort", choices=EFFORTS, default="balanced", help="of videos: encode faster, or into smaller files")
     parser.add_argument("--keep-interlaced", action="store_true", help="of videos: do not deinterlace")
     parser.add_argument("--name", metavar="TEMPLATE", help="names without ending, of {stem} {scale} {model} {precision} {folder}")

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from addersesr_app.console import Console
+from addersesr_app.job_output import JobPrinter
+from engine.events import Energy, Finished, Progress, Started, Summary
+from tests.clips import frames_of, luma_of, packets_of, store_clip, times_of
+from tests.commands import tree
+
+
+def test_a_clip_becomes_a_larger_clip_with_its_sound(command, model_file, tmp_path):
+    source = store_clip(tmp_path / "clip.mp4", 12, sound=True)
+    done = command("upscale", source, "--model", model_file, "--backend", "onnx", "--json")
+    assert done.status == 0, done.out
+    assert tree(tmp_path) == ["clip.mp4", "clip_x2.mp4"]
+    output = tmp_path / "clip_x2.mp4"
+    assert {event["unit"] for event in done.named("progress")} == {"frame"}
+    assert (done.named("progress")[-1]["done"], done.named("progress")[-1]["total"]) == (12, 12)
+    assert frames_of(output)[0].width == 96
+    assert times_of(output) == times_of(source)
+    assert packets_of(output, "audio") == packets_of(source, "audio")
+
+
+def test_a_folder_of_pictures_and_films_takes_the_format_of_each(command, model_file, tmp_path):
+    album = tmp_path / "album"
+    album.mkdir()
+    store_clip(album / "clip.mp4", 3)
+    (album / "cut.mp4").write_bytes((album / "clip.mp4").read_bytes()[:400])
+    done = command("upscale", album, "--model", model_file, "--format", "mkv", "--backend", "onnx", "--json")
+    assert done.status == 1
+    assert tree(tmp_path / "album_x2") == ["clip.mkv"]
+    assert done.named("failed")[0]["error"] == "VideoError"
+
+
+def test_killed_at_any_moment_a_film_goes_on_and_is_as_if_never_interrupted(command, model_file, tmp_path):
+    whole = store_clip(tmp_path / "whole.mp4", 700, options={"preset": "ultrafast"})
+    part = tmp_path / "part.mp4"
+    part.write_bytes(whole.read_bytes())
+    words = ("--model", model_file, "--backend", "onnx", "--threads", 1, "--effort", "fast", "--json")
+    assert command("upscale", whole, *words).status == 0
+    rng = np.random.default_rng(3)
+    for _ in range(2):
+        process = command.start("upscale", part, *words)
+        for line in process.stdout:
+            if '"progress"' in line:
+                break
+        time.sleep(float(rng.uniform(0.1, 0.7)))  # the moment of the kill is what is tested
+        process.kill()
+        process.communicate()
+    done = command("upscale", part, *words)
+    assert done.status == 0, done.out
+    assert tree(tmp_path) == ["part.mp4", "part_x2.mp4", "whole.mp4", "whole_x2.mp4"]
+    expected, made = frames_of(tmp_path / "whole_x2.mp4"), frames_of(tmp_path / "part_x2.mp4")
+    assert len(expected) == len(made) == 700
+    for one, other in zip(expected, made, strict=True):
+        assert one.pts == other.pts
+        assert np.array_equal(luma_of(one), luma_of(other))
+
+
+def test_an_unknown_codec_is_wrong_usage(command, model_file, tmp_path):
+    source = store_clip(tmp_path / "clip.mp4", 2)
+    done = command("upscale", source, "--model", model_file, "--codec", "x266")
+    assert done.status == 2
+    assert "x265" in done.err
+
+
+class Terminal:
+    """Collects what is written and calls itself a terminal."""
+
+    def __init__(self):
+        self.text = ""
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+@pytest.fixture
+def shown():
+    out, err = Terminal(), Terminal()
+    now = iter(range(0, 1000, 2))
+    return JobPrinter(Console(as_json=False, out=out, err=err), lambda: next(now)), out, err
+
+
+def test_the_progress_line_tells_speed_and_time_left_of_this_run_alone(shown):
+    printer, out, err = shown
+    for event in (Started("a.mp4", "b.mp4"), Progress("a.mp4", 101, 201, "frame"), Progress("a.mp4", 110, 201, "frame")):
+        printer.show(event)
+    assert err.text.endswith("110/201  2.5 fps  36 s left")
+    assert "\n" not in err.text
+    printer.show(Finished("a.mp4", "b.mp4", 4.0, "m", "onnx", "fp32", Energy(1500.0, None, 7.2e6), 10, 10))
+    assert "10 frames, 2.5 fps" in out.text
+    assert "1.5 J arithmetic (45 nm)" in out.text
+    assert "2 Wh measured" in out.text
+    assert "estimated" not in out.text
+    printer.show(Summary(1, 0, 0))
+    assert err.text.endswith("1 done\n")
