@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ADDERSESR_DATA", ROOT.parent / "shared" / "data"))
+HAS_TORCH = find_spec("torch") is not None
+collect_ignore_glob = [] if HAS_TORCH else ["training/*"]  # the trainer is nothing without torch
+
+
+def pytest_report_header() -> str | None:
+    """A line at the top of the report."""
+    return None if HAS_TORCH else "torch is not installed: the trainer's tests are left out"
 
 
 @pytest.fixture(scope="session")
