@@ -64,6 +64,15 @@ class Command:
             "QT_QPA_PLATFORM": "offscreen",
         }
 
+    def without_torch(self) -> Command:
+        """The same where torch is not installed; as it takes long to load, for tests that need it not as well."""
+        bare = Command(self.home)
+        hiding = self.home / "hiding"
+        hiding.mkdir(exist_ok=True)
+        (hiding / "torch.py").write_text("raise ImportError('torch is not installed')")
+        bare.environment["PYTHONPATH"] = f"{hiding}{os.pathsep}{ROOT}"
+        return bare
+
     def start(self, *words: object, **options: Any) -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "addersesr_app", *map(str, words)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
@@ -85,7 +94,7 @@ class Command:
 def mild_model(spec: NetworkSpec, seed: int = 0) -> Model:
     """Random weights that change a picture only a little, as a trained network's do."""
     model = random_model(spec, seed)
-    tensors = {name: array * np.float32(0.02) if name.startswith("last.") else array for name, array in model.tensors.items()}
+    tensors = {name: array * np.float32(0.004) if name.startswith("last.") else array for name, array in model.tensors.items()}
     return replace(model, tensors=tensors)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import TrainingError
@@ -32,8 +31,10 @@ def run(args: argparse.Namespace, _console: Console) -> int:
 
 def require_torch() -> None:
     """Raise TrainingError where torch is not installed."""
-    if find_spec("torch") is None:
-        raise TrainingError(MISSING)
+    try:
+        import_module("torch")
+    except ImportError as error:
+        raise TrainingError(MISSING) from error
 
 
 def _training() -> Any:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
 import io
-import json
 import shutil
 
 import numpy as np
@@ -71,7 +69,7 @@ def test_eval_scores_a_folder_of_pictures(command, model_file, tmp_path):
 
 
 def test_doctor_tells_what_is_here_and_where_things_are(command):
-    report = command("doctor", "--json").value
+    report = command.without_torch()("doctor", "--json").value
     assert report["versions"]["numpy"] == np.__version__
     assert {backend["name"] for backend in report["backends"]} == {"native", "onnx", "torch"}
     assert report["cpu"]["cores"] >= 1
@@ -120,7 +118,7 @@ def test_bench_of_everything_is_a_table_and_calibrates(command, model_file, tmp_
     models = command.home / ".local/share/addersesr/models"
     models.mkdir(parents=True)
     shutil.copy(model_file, models / "mine.safetensors")
-    done = command("bench", "--width", "32", "--height", "24", "--rounds", "1", "--watts", "10")
+    done = command.without_torch()("bench", "--width", "32", "--height", "24", "--rounds", "1", "--watts", "10")
     assert done.status == 0, done.err
     assert "| bicubic-x2 | opencv |" in done.out
     assert "| lanczos-x2 | opencv |" in done.out
@@ -132,8 +130,10 @@ def test_bench_of_everything_is_a_table_and_calibrates(command, model_file, tmp_
     assert finished["energy"]["estimated_mj"] > finished["energy"]["arithmetic_mj"]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is here")
-def test_train_without_torch_says_how_to_add_it(command):
-    done = command("train", "--json")
+@pytest.mark.parametrize("words", [("train", "--data", "."), ("fit", "x.png", "--model", "sesr-m5-x2", "-o", "y.safetensors")])
+def test_training_without_torch_says_how_to_add_it(command, words):
+    done = command.without_torch()(*words, "--json")
     assert done.status == 1
-    assert "pip install" in json.loads(done.out)["message"]
+    [event] = done.events
+    assert event["error"] == "TrainingError"
+    assert "pip install" in event["message"]
