@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine import colour
+from engine.checks import Inspector, finite
 from engine.colour import UNIT
 from engine.errors import Cancelled
 from engine.resize import Resampler
@@ -36,12 +37,13 @@ STRIP_BYTES = 96 * 2**20
 class Upscaler:
     """Upscales pictures with one back end. Not for use from several threads at once."""
 
-    def __init__(self, backend: Backend, tile: int | None = None) -> None:
-        """``tile`` is the side of a tile in input pixels, by default what memory suggests."""
+    def __init__(self, backend: Backend, tile: int | None = None, *, checked: bool = True) -> None:
+        """``tile`` is the side of a tile in input pixels, by default what memory suggests; ``checked``: see `engine.checks`."""
         if tile is not None and tile < 1:
             raise ValueError(f"a tile has at least one pixel a side, not {tile}")
         self.backend = backend
         self.tile = tile or default_tile(backend.spec)
+        self._checked = checked
 
     def upscale(
         self,
@@ -73,7 +75,7 @@ class Upscaler:
         current: Source = _InUnits(source)
         for tiles in plans:
             layout = _times(current.layout, self.backend.spec.scale)
-            current = Window(layout, _Step(self.backend, current, tiles, watch).strips())
+            current = Window(layout, _Step(self.backend, current, tiles, watch, checked=self._checked).strips())
         if size is not None and size != (current.layout.width, current.layout.height):
             current = _Resampled(current, *size)
         final = replace(current.layout, dtype=given.dtype, span=given.span)
@@ -150,12 +152,13 @@ class _Resampled:
 class _Step:
     """One step of the network: a strip of output for each row of tiles."""
 
-    def __init__(self, backend: Backend, source: Source, tiles: tuple[Tile, ...], watch: _Watch) -> None:
+    def __init__(self, backend: Backend, source: Source, tiles: tuple[Tile, ...], watch: _Watch, *, checked: bool) -> None:
         self._backend = backend
         self._source = source
         self._tiles = tiles
         self._watch = watch
         self._scale = backend.spec.scale
+        self._inspector = Inspector(self._scale) if checked else None
 
     def strips(self) -> Iterator[Strip]:
         """The output's strips from the top down."""
@@ -189,13 +192,16 @@ class _Step:
             if alpha is not None and alpha_up is not None:
                 alpha_up[there] = self._alpha_tile(alpha[here], tile)
             self._watch.after()
+        if self._inspector is not None:
+            borders = [tile.core.left for tile in row[1:]]
+            self._inspector.look(luma, whole.slices(held)[0], y_up, borders)
         return y_up, alpha_up
 
     def _alpha_tile(self, alpha: NDArray[np.float32], tile: Tile) -> NDArray[np.float32]:
         """Alpha of one tile, through the network unless it is the same everywhere."""
         if alpha.min() == alpha.max():
             return np.full((self._scale * tile.core.height, self._scale * tile.core.width), alpha.flat[0], np.float32)
-        upscaled = colour.luma_to_alpha(run_tile(self._backend, colour.alpha_to_luma(alpha), tile))
+        upscaled = colour.luma_to_alpha(finite(run_tile(self._backend, colour.alpha_to_luma(alpha), tile)))
         least, greatest = colour.limits(alpha)
         inside = tile.core.slices(tile.context)
         return colour.limit_alpha(upscaled, least[inside], greatest[inside], self._scale)

@@ -43,6 +43,11 @@ def backend(random_model: Callable[..., Model]) -> ReferenceBackend:
     return ReferenceBackend(random_model(NetworkSpec(2, 1, 3), 5))
 
 
+def unchecked(backend: object, tile: int | None = None) -> Upscaler:
+    """For networks of random weights, whose results do not look like the picture."""
+    return Upscaler(backend, tile, checked=False)
+
+
 def drawn(shape: tuple[int, ...], dtype: type, seed: int = 0) -> np.ndarray:
     """Smooth blobs over the dtype's range."""
     noise = np.random.default_rng(seed).random((shape[0] // 6 + 2, shape[1] // 6 + 2, *shape[2:]), np.float32)
@@ -58,9 +63,9 @@ def test_tiles_and_strips_do_not_show(
 ) -> None:
     pixels = drawn((45, 52, *channels), dtype)
     picture = Picture(pixels, drawn((45, 52), dtype, 7) if has_alpha else None)
-    whole = Upscaler(backend, 500).upscale(picture)
+    whole = unchecked(backend, 500).upscale(picture)
     monkeypatch.setattr(upscaler, "STRIP_BYTES", 20_000)
-    cut = Upscaler(backend, 11).upscale(picture)
+    cut = unchecked(backend, 11).upscale(picture)
     assert whole.pixels.shape == (90, 104, *channels)
     assert whole.pixels.dtype == dtype
     step = 1e-5 if dtype == np.float32 else 1
@@ -74,14 +79,14 @@ def test_tiles_and_strips_do_not_show(
 
 def test_grey_goes_through_the_network_as_it_stands(backend: ReferenceBackend) -> None:
     pixels = drawn((12, 9), np.uint8)
-    out = Upscaler(backend).upscale(Picture(pixels))
+    out = unchecked(backend).upscale(Picture(pixels))
     expected = np.floor(backend.run(pixels.astype(np.float32) / 255) * 255 + 0.5)
     np.testing.assert_array_equal(out.pixels, expected)
 
 
 def test_luma_of_colour_is_the_networks_and_chroma_is_bicubic(backend: ReferenceBackend) -> None:
     pixels = (drawn((14, 17, 3), np.float32) * 0.4 + 0.3).astype(np.float32)
-    out = Upscaler(backend).upscale(Picture(pixels))
+    out = unchecked(backend).upscale(Picture(pixels))
     luma, chroma = colour.split(pixels)
     got_luma, got_chroma = colour.split(out.pixels)
     assert chroma is not None
@@ -143,8 +148,8 @@ def disc(colour_inside: tuple[int, int, int], hidden: tuple[int, int, int]) -> P
 def test_no_fringe_of_a_hidden_colour(backend: ReferenceBackend, hidden: tuple[int, int, int], target: tuple[int, int] | None) -> None:
     colour_inside = (200, 120, 60)
     for engine in (Bicubic(),) if target else (Bicubic(), backend):  # resampling mixes a random network's phases
-        plain = Upscaler(engine).upscale(Picture(np.full((48, 48, 3), colour_inside, np.uint8)), size=target)
-        out = Upscaler(engine, 20).upscale(disc(colour_inside, hidden), size=target)
+        plain = unchecked(engine).upscale(Picture(np.full((48, 48, 3), colour_inside, np.uint8)), size=target)
+        out = unchecked(engine, 20).upscale(disc(colour_inside, hidden), size=target)
         assert out.alpha is not None
         seen = out.alpha > 12
         assert np.abs(out.pixels[seen].astype(float) - plain.pixels[seen]).max() <= 3
@@ -159,7 +164,7 @@ def test_alpha_edges_are_smooth_and_flat_alpha_stays_flat(backend: ReferenceBack
     exact = np.clip(32 - np.hypot(x, y) + 0.5, 0, 1) * 255
     assert np.abs(out.alpha - exact).max() < 110, "a rim one pixel wide may widen, never break"
     assert np.abs(out.alpha - exact).mean() < 3
-    flat = Upscaler(backend).upscale(Picture(np.zeros((9, 9, 3), np.uint8), np.full((9, 9), 77, np.uint8)))
+    flat = unchecked(backend).upscale(Picture(np.zeros((9, 9, 3), np.uint8), np.full((9, 9), 77, np.uint8)))
     assert (flat.alpha == 77).all()
 
 
@@ -183,7 +188,7 @@ def test_a_target_size_is_met_from_the_next_larger_step() -> None:
 
 def test_progress_counts_every_tile_of_every_step_and_cancel_stops(backend: ReferenceBackend) -> None:
     picture = Picture(drawn((30, 30), np.uint8))
-    worker = Upscaler(backend, 10)
+    worker = unchecked(backend, 10)
     calls: list[tuple[int, int]] = []
     worker.upscale(picture, on_progress=lambda done, total: calls.append((done, total)), size=(100, 100))
     total = worker.count(Layout.of(picture), (100, 100))
@@ -197,7 +202,7 @@ def test_progress_counts_every_tile_of_every_step_and_cancel_stops(backend: Refe
 
 def test_metadata_comes_along(backend: ReferenceBackend) -> None:
     about = Metadata(icc=b"profile", exif=b"MM", xmp=b"<x/>", resolution=(300.0, 300.0))
-    out = Upscaler(backend).upscale(Picture(np.zeros((3, 3, 3), np.uint8), metadata=about, format="png"))
+    out = unchecked(backend).upscale(Picture(np.zeros((3, 3, 3), np.uint8), metadata=about, format="png"))
     assert out.metadata == about
     assert out.format == "png"
 
