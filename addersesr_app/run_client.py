@@ -50,6 +50,7 @@ class RunClient(QObject):
         self._process: Detached | None = None
         self._begun_before = 0
         self._looks = 0
+        self._released = False
         self._answers = True
         self._asked.connect(self._on_asked)
         self._timer = QTimer(self)
@@ -84,6 +85,8 @@ class RunClient(QObject):
 
     def look(self) -> None:
         """Take in what is new."""
+        if self._released:
+            return
         self._looks += 1
         if self.going and self._looks % ASK_EVERY == 0:
             self._ask()
@@ -123,6 +126,11 @@ class RunClient(QObject):
         """End it after its step and keep what it has learnt."""
         self._send("stop")
 
+    def stop_and_wait(self) -> None:
+        """As `stop`, and come back when the run has been told: for a window that is about to go."""
+        with contextlib.suppress(TrainingError):
+            control.send(self.folder.path, "stop")
+
     def change(self, steps: int, rate: float) -> None:
         """Give what remains another end and another highest rate."""
         self._send("extend", steps=steps)
@@ -130,6 +138,7 @@ class RunClient(QObject):
 
     def release(self) -> None:
         """Let go of the run; its process goes on."""
+        self._released = True
         self._timer.stop()
         if self._process is not None:
             self._process.release()

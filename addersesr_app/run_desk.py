@@ -93,6 +93,11 @@ class Runs(QObject):
         self.rescan()
         return done
 
+    def close(self) -> None:
+        """Let go of every run; those that go on do so."""
+        for client in self._clients.values():
+            client.release()
+
     def _client(self, path: Path) -> RunClient:
         client = RunClient(path, self.program, self.directory, self)
         client.state_changed.connect(lambda: self._on_changed(client))
