@@ -7,6 +7,7 @@ its input from clip(w - x, -1, 1).
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -49,9 +50,10 @@ class AdderSums(torch.autograd.Function):
 def adder_sums(x_nchw: Tensor, weight_oihw: Tensor, *, adaptive: bool = False) -> Tensor:
     """An adder layer's sums: (N, I, H, W) and (O, I, k, k) to (N, O, H, W).
 
-    With ``adaptive`` the weights' gradient has the norm sqrt(k) / 5 whatever the loss, k being their number.
+    With ``adaptive`` the weights' gradient has the norm sqrt(k) / 5 whatever the loss, k being their number. The sums are as precise
+    as the weights, whatever x is (mixed precision gives half-precision x).
     """
-    result: Tensor = AdderSums.apply(x_nchw, weight_oihw, adaptive)  # type: ignore[no-untyped-call]
+    result: Tensor = AdderSums.apply(x_nchw.to(weight_oihw.dtype), weight_oihw, adaptive)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -117,7 +119,7 @@ def finish(
     """
     mean, variance = statistics
     inverse = torch.rsqrt(variance + epsilon)
-    result: Tensor = Finish.apply(y_nchw, x_nchw, gain, bias, slope, mean, inverse, live)  # type: ignore[no-untyped-call]
+    result: Tensor = Finish.apply(y_nchw, x_nchw.to(y_nchw.dtype), gain, bias, slope, mean, inverse, live)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -143,20 +145,19 @@ def reduce_sum(tensor: Tensor) -> int:
 
 def kernels(x_nchw: Tensor, weight_oihw: Tensor) -> ModuleType:
     """The fastest module of kernels that takes these tensors."""
-    halide = _halide()
-    return halide if halide is not None and halide.supports(x_nchw, weight_oihw) else kernels_torch
+    found = _module("training.kernels_triton" if x_nchw.is_cuda else "training.kernels_halide")
+    return found if found is not None and found.supports(x_nchw, weight_oihw) else kernels_torch
 
 
 def _finish_kernels(y_nchw: Tensor) -> ModuleType:
-    halide = _halide()
-    return halide if halide is not None and halide.supports_finish(y_nchw) else kernels_torch
+    found = None if y_nchw.is_cuda else _module("training.kernels_halide")
+    return found if found is not None and found.supports_finish(y_nchw) else kernels_torch
 
 
 @functools.cache
-def _halide() -> ModuleType | None:
-    """The CPU kernels, or None where Halide is not installed."""
+def _module(name: str) -> ModuleType | None:
+    """A module of kernels, or None where what it is written in is not installed. Imported at use: compilers load slowly."""
     try:
-        from training import kernels_halide  # noqa: PLC0415 - slow to import, and optional
+        return importlib.import_module(name)
     except ImportError:
         return None
-    return kernels_halide
