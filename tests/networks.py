@@ -24,3 +24,26 @@ def random_model(spec: NetworkSpec, seed: int = 0) -> Model:
                 values *= (layer.taps / layer.outputs) ** -0.5
             tensors[name] = values.astype(np.float32)
     return Model(model_id(spec), spec, tensors, about={"licence": "Apache-2.0"})
+
+
+def gentle_model(spec: NetworkSpec, seed: int = 0) -> Model:
+    """A model of this shape with features of unit size in every layer and outputs mostly inside (0, 1), adder layers included."""
+    rng = np.random.default_rng(seed)
+    tensors = {}
+    for layer in spec.layers:
+        weight = rng.standard_normal(layer.weight_shape) * (0.25 / np.sqrt(layer.kernel**2 * layer.inputs))
+        bias = rng.uniform(-0.1, 0.2, layer.outputs)
+        if layer.name == "first":
+            weight *= 20
+        elif layer.adder:
+            weight = rng.standard_normal(layer.weight_shape)
+            tensors[f"{layer.name}.multiplier"] = rng.uniform(-0.002, 0.012, layer.outputs) * 16 / layer.inputs
+            bias += 0.8 * tensors[f"{layer.name}.multiplier"] * layer.inputs * layer.kernel**2
+        elif layer.name.startswith("body"):
+            weight[np.arange(layer.outputs), np.arange(layer.inputs), 1, 1] += 1
+        if layer.name.startswith("body") and spec.activation == "prelu":
+            tensors[f"{layer.name}.slope"] = rng.uniform(0, 0.5, layer.outputs)
+        tensors |= {f"{layer.name}.weight": weight, f"{layer.name}.bias": bias}
+    tensors["last.weight"] *= 0.3
+    tensors["last.bias"] *= 0.1
+    return Model(model_id(spec), spec, {name: array.astype(np.float32) for name, array in tensors.items()})

@@ -6,6 +6,7 @@ Nothing but the halide package is needed, and that only when a kernel is compile
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -38,6 +39,12 @@ def never() -> bool:
     return False
 
 
+@cache
+def shared_kernels() -> Kernels:
+    """The kernels of this process, kept between starts in the user's cache folder."""
+    return Kernels(user_cache_path("addersesr") / "kernels")
+
+
 class NativeBackend:
     """A network in this project's kernels, on the CPU.
 
@@ -63,7 +70,7 @@ class NativeBackend:
             raise BackendError("the native back end needs the halide package, which is not installed")
         self.spec: NetworkSpec = model.spec
         self.precision: Precision = precision
-        kernels = kernels or Kernels(user_cache_path("addersesr") / "kernels")
+        kernels = kernels or shared_kernels()
         self._plan = _plan(model, precision, kernels)
         self._threads = (threads or cpu.cores()) if kernels.mapped else 1
         self._size = (0, 0)

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from engine.network import NetworkSpec
 
 GROUP = 8
+BODY_KERNELS = {
+    ("adder", True): "adder_u8.build",
+    ("adder", False): "adder_u8_lanes.build",
+    ("convolution", True): "convolution_s16.build",
+    ("convolution", False): "convolution_s16.build",
+}
+"""The kernel of a block, by whether the processor sums neighbouring bytes (`vpsadbw`)."""
 
 
 def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
@@ -24,7 +31,7 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
     channels = padded_channels(spec.f)
     adder = spec.block == "adder"
     bits, dtype = (8, np.uint8) if adder else (16, np.int16)
-    body_kernel = kernels.get(Shape("adder_u8.build" if adder else "convolution_s16.build", (channels,)))
+    body_kernel = kernels.get(Shape(BODY_KERNELS[spec.block, kernels.sums_bytes], (channels,)))
     zeros = (*network.input_zeros(), network.body[-1].zero)
     outputs = [Tensor(dtype, channels, zero if adder else 0) for zero in zeros]
 
@@ -33,7 +40,7 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
         Step(kernels.get(Shape("ends_s16.first", (channels, bits))), (0,), _first(network.first, channels), 2, outputs[0]),
     ]
     for layer, zero, output in zip(network.body, zeros, outputs[1:], strict=False):
-        constants = _adder(layer, zero, channels) if adder else _convolution(layer, channels)
+        constants = _adder(layer, zero, channels, kernels.sums_bytes) if adder else _convolution(layer, channels)
         steps.append(Step(body_kernel, (len(steps) - 1,), constants, 1, output))
     ends = (1, len(steps) - 1)
     skip = _skip(network.skip, 0 if adder else network.first.zero)
@@ -50,9 +57,14 @@ def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
     return View(np.ascontiguousarray(pairs)), View(_table(layer, channels, layer.zero))
 
 
-def _adder(layer: IntegerLayer, zero: int, channels: int) -> tuple[View, ...]:
-    """Weights (3, 3, C/8, C, 8): row, column, input group, output, input of the group. Missing inputs differ from padding by 0."""
+def _adder(layer: IntegerLayer, zero: int, channels: int, grouped_inputs: bool) -> tuple[View, ...]:
+    """Weights by row, column, then (C/8, C, 8): input group, output, input of the group; or (C, C): input, output.
+
+    Inputs that do not exist differ from their padding by 0.
+    """
     weight = grown(layer.weight, (channels, channels, 3, 3), zero)
+    if not grouped_inputs:
+        return View(np.ascontiguousarray(weight.transpose(2, 3, 1, 0))), View(_table(layer, channels))
     grouped = weight.reshape(channels, channels // GROUP, GROUP, 3, 3).transpose(3, 4, 1, 0, 2)
     return View(np.ascontiguousarray(grouped)), View(_table(layer, channels))
 

@@ -27,7 +27,7 @@ MARGIN = 4
 """Columns of padding on either side of a window's rows, and at most as many rows above and below."""
 NARROWEST = 8
 """Kernels work on blocks of up to so many pixels; narrower pictures are widened by padding that is wiped after each layer."""
-STRIP_BYTES = 2**20
+STRIP_BYTES = 2**21
 """Size of the largest window of a strip: what two of them need should lie in a core's cache, and a call be worth its while."""
 
 

@@ -62,11 +62,13 @@ class Kernels:
 
     ``mapped``: kernels are objects mapped into memory, which start fast and run on as many threads as call them; that is
     for x86-64 Linux. Elsewhere Halide's own just-in-time compiler runs them, on Halide's own threads.
+    ``sums_bytes``: the processor adds up neighbouring bytes in one instruction (x86's `vpsadbw`); ARM's does not.
     Safe to use from any thread.
     """
 
     folder: Path | None = None
     mapped: bool = field(default_factory=can_map)
+    sums_bytes: bool = platform.machine() in ("x86_64", "AMD64")
     _ready: dict[Shape, Kernel] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -136,8 +138,8 @@ class MappedKernel:
 
 
 def _just_in_time(shape: Shape) -> Kernel:
-    with _halide_errors(shape):
-        return JitKernel(shape.define())
+    with _halide(shape) as hl:
+        return JitKernel(shape.define(), hl)
 
 
 def compile_object(shape: Shape, path: Path, target: str | None = None, assembly: bool = False) -> None:
@@ -145,8 +147,7 @@ def compile_object(shape: Shape, path: Path, target: str | None = None, assembly
 
     The kernel calls nothing: no allocation, no runtime, no assertions. Raises BackendError where Halide is missing or refuses.
     """
-    with _halide_errors(shape):
-        hl: Any = import_module("halide")
+    with _halide(shape) as hl:
         machine = hl.Target(target) if target else hl.get_host_target()
         for feature in (hl.TargetFeature.NoRuntime, hl.TargetFeature.NoAsserts, hl.TargetFeature.NoBoundsQuery):
             machine = machine.with_feature(feature)
@@ -156,11 +157,13 @@ def compile_object(shape: Shape, path: Path, target: str | None = None, assembly
 
 
 @contextmanager
-def _halide_errors(shape: Shape) -> Iterator[None]:
-    """Halide missing, or refusing a kernel, as a BackendError."""
+def _halide(shape: Shape) -> Iterator[Any]:
+    """Halide, imported only now; missing or refusing a kernel, it is a BackendError."""
     try:
-        yield
+        hl: Any = import_module("halide")
     except ImportError as error:
         raise BackendError(f"the native back end needs the halide package ({error})") from error
-    except RuntimeError as error:  # HalideError is one
+    try:
+        yield hl
+    except hl.HalideError as error:
         raise BackendError(f"Halide cannot compile {shape.label}: {error}") from error

@@ -106,16 +106,17 @@ def activated(value: hl.Expr, slope: hl.Expr) -> hl.Expr:
     return hl.max(value, 0.0) + slope * hl.min(value, 0.0)
 
 
-def writes_picture(picture: hl.Func, block: tuple[hl.Var, hl.Var], scale: int) -> hl.Var:
+def writes_picture(picture: hl.Func, block: tuple[hl.Var, hl.Var], scale: int, sums: int) -> hl.Var:
     """Schedule an upscaled picture of (column in the block, pixel, row in the block, pixel row), few enough outputs at a time.
 
-    Three or four of a pixel's scale^2 outputs, for two or three pixels, are as many sums as registers hold beside what they are
-    made of. Returns the loop at which those sums are to be computed.
+    Of a pixel's scale^2 outputs, three or four are summed at a time, for as many pixels as make at most ``sums`` sums: as many as
+    registers hold beside what they are made of. Returns the loop at which those sums are to be computed.
     """
     column, row = block
-    rows, pixels = {2: (2, 2), 3: (1, 3), 4: (1, 2)}[scale]
+    rows = 2 if scale == 2 else 1
     xo, xi, ro, ri = (hl.Var(name) for name in ("xo", "xi", "ro", "ri"))
-    picture.bound(column, 0, scale).bound(row, 0, scale).split(x, xo, xi, pixels, hl.TailStrategy.ShiftInwards).split(row, ro, ri, rows)
+    picture.bound(column, 0, scale).bound(row, 0, scale)
+    picture.split(x, xo, xi, sums // (scale * rows), hl.TailStrategy.ShiftInwards).split(row, ro, ri, rows)
     picture.reorder(column, xi, ri, ro, xo, y).unroll(column).unroll(xi).unroll(ri)
     image = picture.output_buffer()
     image.dim(0).set_bounds(0, scale).set_stride(1)

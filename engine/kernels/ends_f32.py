@@ -8,6 +8,7 @@ from engine.kernels.define import Definition, channel_block, dense, features, ho
 
 LANES = 8
 PIXELS = 5
+SUMS = 12
 
 
 def luma() -> Definition:
@@ -68,9 +69,9 @@ def last(channels: int, scale: int) -> Definition:
 
     picture = hl.Func("picture")
     picture[column, x, row, y] = hl.clamp(total[column + scale * row, x, y] + plane[x, y], 0.0, 1.0)
-    block = writes_picture(picture, (column, row), scale)
+    block = writes_picture(picture, (column, row), scale, SUMS)
     partial.compute_at(picture, block).vectorize(lane).unroll(o).unroll(x)
-    partial.update().reorder(lane, o, x, r.x, r.y, r.z).vectorize(lane).unroll(o).unroll(x)
+    partial.update().reorder(lane, x, o, r.x, r.y, r.z).vectorize(lane).unroll(o).unroll(x)
     total.compute_at(picture, block).vectorize(o).unroll(x)
     total.update().reorder(across.x, o, x, y).atomic().vectorize(across.x).vectorize(o).unroll(x)
     return Definition(picture, (source, weights, bias, plane))

@@ -30,6 +30,7 @@ from engine.kernels.define import (
 PAIRS = 3
 LANES = 8
 PIXELS = 4
+SUMS = 8
 FIRST, BODY, SKIP_BIAS, SKIP_SHIFT = range(4)
 
 
@@ -97,10 +98,10 @@ def last(channels: int, scale: int) -> Definition:
     residual = hl.strict_float(hl.cast(hl.Float(32), total[column + scale * row, x, y]) * multiplier[column + scale * row])
     picture = hl.Func("picture")
     picture[column, x, row, y] = hl.clamp(hl.strict_float(residual + plane[x, y]), 0.0, 1.0)
-    block = writes_picture(picture, (column, row), scale)
+    block = writes_picture(picture, (column, row), scale, SUMS)
     partial.compute_at(picture, block).vectorize(lane).unroll(o).unroll(x)
-    update = partial.update().reorder(r.x, lane, o, x, r.y, r.z, r.w)
-    update.atomic().vectorize(r.x).vectorize(lane).unroll(o).unroll(x)
+    update = partial.update().reorder(r.x, lane, x, o, r.y, r.z, r.w)
+    update.atomic().vectorize(r.x).vectorize(lane).unroll(o).unroll(x).unroll(r.z)
     total.compute_at(picture, block).vectorize(o).unroll(x)
     total.update().reorder(across.x, o, x, y).atomic().vectorize(across.x).vectorize(o).unroll(x)
     return Definition(picture, (source, weights, bias, multiplier, plane))

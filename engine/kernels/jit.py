@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,12 +15,12 @@ ROWS_A_TASK = 8
 class JitKernel:
     """A definition compiled in this process. Its inputs are set before it runs, so one caller at a time; rows run in parallel."""
 
-    def __init__(self, definition: Definition) -> None:
-        self._halide: Any = import_module("halide")
+    def __init__(self, definition: Definition, halide: Any) -> None:
+        self._halide = halide
         self._definition = definition
         self._lock = threading.Lock()
         rows = definition.function.args()[-1]
-        definition.function.parallel(rows, ROWS_A_TASK, self._halide.TailStrategy.GuardWithIf)
+        definition.function.parallel(rows, ROWS_A_TASK, halide.TailStrategy.GuardWithIf)
         definition.function.compile_jit()
 
     def __call__(self, *views: View) -> None:

@@ -13,30 +13,10 @@ from engine.integer import INPUT_STEPS, SKIP_MAX, parse, tensor_shapes
 from engine.network import NetworkSpec
 from engine.quantise import Range, _activations, calibrate, integerise, quantise
 from engine.weights import Model, from_bytes, to_bytes
+from tests.networks import gentle_model
 
 ADDER = NetworkSpec(2, 3, 16, "adder", "relu")
 CONVOLUTION = NetworkSpec(2, 3, 16, "convolution", "relu")
-
-
-def random_model(spec, rng):
-    """A network of random weights whose activations neither die nor explode."""
-    tensors = {}
-    for layer in spec.layers:
-        weight = rng.standard_normal(layer.weight_shape) * (0.25 / np.sqrt(layer.kernel**2 * layer.inputs))
-        if layer.name == "first":
-            weight *= 20
-        elif layer.adder:
-            weight = rng.standard_normal(layer.weight_shape)
-            tensors[f"{layer.name}.multiplier"] = rng.uniform(-0.002, 0.012, layer.outputs)
-        elif layer.name.startswith("body"):
-            weight[np.arange(layer.outputs), np.arange(layer.inputs), 1, 1] += 1
-        tensors[f"{layer.name}.weight"] = weight
-        tensors[f"{layer.name}.bias"] = rng.uniform(-0.1, 0.2, layer.outputs)
-        if layer.name.startswith("body") and spec.activation == "prelu":
-            tensors[f"{layer.name}.slope"] = rng.uniform(0, 0.5, layer.outputs)
-        if layer.adder:
-            tensors[f"{layer.name}.bias"] += 0.8 * tensors[f"{layer.name}.multiplier"] * layer.inputs * 9
-    return Model("random", spec, {name: array.astype(np.float32) for name, array in tensors.items()})
 
 
 def float_network(model, y):
@@ -57,7 +37,7 @@ def smooth_picture(rng, height, width):
 
 @pytest.mark.parametrize("spec", [ADDER, CONVOLUTION], ids=["adder", "convolution"])
 def test_the_integer_network_follows_the_float_one(spec, rng):
-    model = random_model(spec, rng)
+    model = gentle_model(spec)
     y = smooth_picture(rng, 40, 56)
     network = parse(spec, quantise(model, [y]), "random")
     expected, actual = float_network(model, y), reference_integer.run(network, y)
@@ -69,7 +49,7 @@ def test_the_integer_network_follows_the_float_one(spec, rng):
 
 
 def test_each_activation_is_within_its_scale(rng):
-    model = random_model(ADDER, rng)
+    model = gentle_model(ADDER)
     y = smooth_picture(rng, 24, 24)
     network = parse(ADDER, quantise(model, [y]), "random")
     first = next(iter(_activations(ADDER, model.tensors, y)))
@@ -80,7 +60,7 @@ def test_each_activation_is_within_its_scale(rng):
 
 def test_weights_outside_the_activations_range_lose_nothing(rng):
     """|x - w| = |x - clip(w)| + |w - clip(w)|: far weights change the sums by a constant alone."""
-    model = random_model(ADDER, rng)
+    model = gentle_model(ADDER)
     far = {**model.tensors, "body.0.weight": model.tensors["body.0.weight"] * np.float32(50)}
     y = smooth_picture(rng, 24, 24)
     model = replace(model, tensors=far)
@@ -93,7 +73,7 @@ def test_weights_outside_the_activations_range_lose_nothing(rng):
 
 
 def test_sixteen_bit_luma_keeps_its_bits(rng):
-    model = random_model(ADDER, rng)
+    model = gentle_model(ADDER)
     y = smooth_picture(rng, 16, 16)
     network = parse(ADDER, quantise(model, [y]), "random")
     finer = np.clip(y + np.float32(1 / 65535), 0, 1)
@@ -109,7 +89,7 @@ def test_input_codes_round_half_up():
 
 
 def test_rescale_rounds_half_up_and_clamps(rng):
-    network = parse(ADDER, quantise(random_model(ADDER, rng), [smooth_picture(rng, 16, 16)]), "random")
+    network = parse(ADDER, quantise(gentle_model(ADDER), [smooth_picture(rng, 16, 16)]), "random")
     rescale = replace(network.first.rescale, multiplier=np.array([1, 1, 1, 1], np.int32), bias=np.full(4, 2, np.int32), shift=2)
     out = rescale.apply(np.array([[[1, 2, -2, -3]]]))
     assert out.tolist() == [[[0, 1, 0, 0]]]
@@ -117,7 +97,7 @@ def test_rescale_rounds_half_up_and_clamps(rng):
 
 
 def test_the_skip_uses_its_range_and_never_leaves_it(rng):
-    skip = parse(ADDER, quantise(random_model(ADDER, rng), [smooth_picture(rng, 16, 16)]), "random").skip
+    skip = parse(ADDER, quantise(gentle_model(ADDER), [smooth_picture(rng, 16, 16)]), "random").skip
     ends = skip.apply(np.array([0, 255], np.uint8), np.array([0, 255], np.uint8))
     assert SKIP_MAX * 0.9 < np.abs(ends).max() <= SKIP_MAX
 
@@ -126,7 +106,7 @@ def test_the_skip_uses_its_range_and_never_leaves_it(rng):
 @pytest.mark.parametrize("block", ["adder", "convolution"])
 def test_every_width_stays_in_32_bits(f, block, rng):
     spec = NetworkSpec(3, 1, f, block, "relu")
-    parse(spec, quantise(random_model(spec, rng), [smooth_picture(rng, 9, 9)]), "random")
+    parse(spec, quantise(gentle_model(spec), [smooth_picture(rng, 9, 9)]), "random")
 
 
 def test_a_network_of_zeros_is_a_network(rng):
@@ -138,7 +118,7 @@ def test_a_network_of_zeros_is_a_network(rng):
 
 
 def test_the_integer_form_survives_a_file(rng):
-    model = random_model(ADDER, rng)
+    model = gentle_model(ADDER)
     int8 = quantise(model, [smooth_picture(rng, 16, 16)])
     again = from_bytes(to_bytes(replace(model, int8=int8)), "again")
     assert again.precisions == ("fp32", "int8")
@@ -154,7 +134,7 @@ def test_prelu_is_refused(rng):
 
 
 def test_damaged_forms_are_refused(rng):
-    int8 = quantise(random_model(ADDER, rng), [smooth_picture(rng, 16, 16)])
+    int8 = quantise(gentle_model(ADDER), [smooth_picture(rng, 16, 16)])
     damages = {
         "missing": {"body.1.bias": None},
         "unknown": {"body.9.bias": int8["body.1.bias"]},

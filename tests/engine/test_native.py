@@ -1,0 +1,173 @@
+"""The native back end: every output of every network, borders included, against the references."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("halide")
+
+from engine import reference, reference_integer
+from engine.backends.native import NativeBackend
+from engine.errors import BackendError, Cancelled, ModelError
+from engine.integer import parse
+from engine.kernels.compile import Kernels
+from engine.network import NetworkSpec
+from engine.quantise import quantise
+from tests.networks import gentle_model
+
+SIZES = [(1, 1), (1, 9), (9, 1), (2, 3), (7, 8), (13, 31), (70, 17)]
+"""Heights and widths: a pixel, below a vector, odd, several bands."""
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    return Kernels()
+
+
+def quantised(spec, rng):
+    model = gentle_model(spec)
+    return replace(model, int8=quantise(model, [rng.uniform(0, 1, (24, 24)).astype(np.float32)]))
+
+
+def check(model, precision, kernels, rng, sizes=SIZES, threads=2):
+    """Compare whole outputs: int8 bit for bit, fp32 within 1e-4."""
+    backend = NativeBackend(model, precision, threads, kernels=kernels)
+    for height, width in sizes:
+        y = rng.uniform(0, 1, (height, width)).astype(np.float32)
+        actual = backend.run(y)
+        assert actual.shape == (height * model.spec.scale, width * model.spec.scale)
+        assert actual.dtype == np.float32
+        if precision == "int8":
+            expected = reference_integer.run(parse(model.spec, model.int8, model.id), y)
+            np.testing.assert_array_equal(actual, expected, err_msg=f"{height}x{width}")
+        else:
+            expected = reference.run(model, y)
+            np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4, err_msg=f"{height}x{width}")
+        if height * width > 100:
+            assert 0.05 < ((expected > 0) & (expected < 1)).mean(), "a clipped picture proves little"
+            assert np.abs(expected - np.kron(y, np.ones((model.spec.scale,) * 2))).mean() > 0.003
+
+
+@pytest.mark.parametrize("block", ["adder", "convolution"])
+@pytest.mark.parametrize(("scale", "m", "f"), [(2, 5, 16), (3, 2, 16), (4, 1, 8), (2, 2, 3), (2, 1, 20)])
+class TestEveryNetwork:
+    def test_int8_is_exact(self, block, scale, m, f, kernels, rng):
+        check(quantised(NetworkSpec(scale, m, f, block, "relu"), rng), "int8", kernels, rng)
+
+    def test_fp32_is_close(self, block, scale, m, f, kernels, rng):
+        check(gentle_model(NetworkSpec(scale, m, f, block, "prelu" if m > 1 else "relu")), "fp32", kernels, rng)
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+@pytest.mark.parametrize("block", ["adder", "convolution"])
+def test_xl(block, precision, kernels, rng):
+    """Eleven layers of 32 channels: sums of absolute differences that pass 16 bits."""
+    check(quantised(NetworkSpec(2, 11, 32, block, "relu"), rng), precision, kernels, rng, [(18, 35)])
+
+
+@pytest.mark.parametrize("width", [640, 3000])
+def test_many_strips_are_one_picture(width, kernels, rng):
+    check(quantised(NetworkSpec(2, 2, 16, "adder", "relu"), rng), "int8", kernels, rng, [(100, width)], threads=3)
+
+
+@pytest.mark.parametrize("codes", [(0, 255), (255, 0)])
+def test_sums_at_their_largest(codes, kernels, rng):
+    """Every difference 255: 32 channels sum to 73,440."""
+    spec = NetworkSpec(2, 1, 32, "adder", "relu")
+    model = quantised(spec, rng)
+    weight, code = codes
+    int8 = dict(model.int8)
+    int8["body.0.weight"] = np.full((32, 32, 3, 3), weight, np.uint8)
+    int8["first.multiplier"] = np.zeros(32, np.int32)
+    int8["first.bias"] = np.full(32, code << int8["first.shift"][0], np.int32)
+    int8["body.0.multiplier"] = np.arange(-16, 16, dtype=np.int32)
+    int8["body.0.bias"] = np.full(32, 2_000_000, np.int32)
+    int8["body.0.shift"] = np.array([14], np.int32)
+    int8["body.0.residual"] = np.array([3], np.int32)
+    network = parse(spec, int8, "largest")
+    y = rng.uniform(0, 1, (12, 20)).astype(np.float32)
+    first = reference_integer.first_layer(network.first, reference_integer.input_codes(y))
+    assert reference_integer.absolute_differences(first.astype(np.int64), network.body[0].weight, network.first.zero).max() == 73440
+    actual = NativeBackend(replace(model, int8=int8), "int8", 1, kernels=kernels).run(y)
+    np.testing.assert_array_equal(actual, reference_integer.run(network, y))
+
+
+@pytest.mark.parametrize("block", ["adder", "convolution"])
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+def test_halides_own_compiler_gives_the_same(block, precision, rng):
+    """The way of systems whose object files are not mapped; Halide checks every access there."""
+    model = quantised(NetworkSpec(2, 1, 8, block, "relu"), rng)
+    check(model, precision, Kernels(mapped=False), rng, [(1, 1), (40, 33)])
+
+
+@pytest.mark.parametrize("f", [16, 32])
+def test_the_kernel_for_machines_that_do_not_sum_bytes(f, rng):
+    model = quantised(NetworkSpec(2, 1, f, "adder", "relu"), rng)
+    check(model, "int8", Kernels(sums_bytes=False), rng, [(1, 1), (40, 33)])
+
+
+def test_the_same_bands_serve_pictures_of_any_size_again(kernels, rng):
+    """Windows are kept between pictures: what one leaves behind must not show in the next."""
+    model = quantised(NetworkSpec(2, 2, 16, "adder", "relu"), rng)
+    check(model, "int8", kernels, rng, [(70, 40), (70, 40), (3, 3), (3, 3), (70, 40)])
+
+
+def test_luma_that_is_not_contiguous(kernels, rng):
+    backend = NativeBackend(gentle_model(NetworkSpec(2, 1, 8)), "fp32", 1, kernels=kernels)
+    y = rng.uniform(0, 1, (20, 24)).astype(np.float32)
+    np.testing.assert_array_equal(backend.run(np.asfortranarray(y)), backend.run(y))
+    np.testing.assert_array_equal(backend.run(y[:, ::2]), backend.run(y[:, ::2].copy()))
+
+
+def test_other_threads_run_meanwhile(kernels, rng):
+    """Python's lock is free in kernels: while one thread upscales, another one gets on."""
+    backend = NativeBackend(gentle_model(NetworkSpec(2, 5, 16)), "fp32", 1, kernels=kernels)
+    y = rng.uniform(0, 1, (360, 640)).astype(np.float32)
+    worker = threading.Thread(target=backend.run, args=(y,))
+    steps = 0
+    worker.start()
+    while worker.is_alive():
+        steps += 1
+    assert steps > 1000
+
+
+def test_cancelling_between_strips(kernels, rng):
+    backend = NativeBackend(gentle_model(NetworkSpec(2, 3, 16)), "fp32", 2, kernels=kernels)
+    y = rng.uniform(0, 1, (400, 640)).astype(np.float32)
+    asked = []
+    with pytest.raises(Cancelled):
+        backend.run(y, lambda: len(asked) > 2 or asked.append(1) is not None)
+    whole = backend.run(y)
+    np.testing.assert_allclose(whole[:64], reference.run(gentle_model(backend.spec), y[:48])[:64], atol=1e-4)
+
+
+def test_compiled_kernels_are_kept_and_damaged_ones_made_anew(tmp_path, rng):
+    model = gentle_model(NetworkSpec(2, 1, 8))
+    y = rng.uniform(0, 1, (9, 9)).astype(np.float32)
+    expected = NativeBackend(model, kernels=Kernels(tmp_path)).run(y)
+    kept = sorted(tmp_path.iterdir())
+    assert len(kept) == 5
+    damaged, *_, stamped = kept
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    before = stamped.stat().st_mtime_ns
+    np.testing.assert_array_equal(NativeBackend(model, kernels=Kernels(tmp_path)).run(y), expected)
+    assert sorted(tmp_path.iterdir()) == kept
+    assert stamped.stat().st_mtime_ns == before
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    NativeBackend(gentle_model(NetworkSpec(2, 1, 8)), kernels=Kernels(blocked / "kernels")).run(np.zeros((9, 9), np.float32))
+
+
+def test_what_it_refuses(kernels):
+    model = gentle_model(NetworkSpec(2, 1, 8))
+    with pytest.raises(BackendError, match="CPU"):
+        NativeBackend(model, device="cuda:0", kernels=kernels)
+    with pytest.raises(ModelError, match="int8"):
+        NativeBackend(model, "int8", kernels=kernels)

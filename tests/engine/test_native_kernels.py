@@ -1,0 +1,66 @@
+"""The kernels as machine code: the wanted instructions for other machines, and objects that must not be mapped."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytest.importorskip("halide")
+
+from engine.errors import BackendError
+from engine.kernels.compile import ENTRY, Shape, compile_object
+from engine.kernels.objects import MappedObject, can_map
+
+AVX2 = "x86-64-linux-avx-avx2-f16c-fma-sse41"
+AVX512 = "x86-64-linux-avx-avx2-avx512-avx512_skylake-f16c-fma-sse41"
+VNNI = "x86-64-linux-avx-avx2-avx512-avx512_cannonlake-avx512_sapphirerapids-avx512_skylake-f16c-fma-sse41"
+WINDOWS = "x86-64-windows-avx-avx2-f16c-fma-sse41"
+ARM = "arm-64-osx"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "target", "instruction"),
+    [
+        ("adder_u8", AVX2, r"vpsadbw .*%ymm"),
+        ("adder_u8", WINDOWS, r"vpsadbw .*%ymm"),
+        ("adder_u8", AVX512, r"vpsadbw .*%zmm"),
+        ("adder_u8_lanes", ARM, r"uabal(2|\.8h)"),
+        ("convolution_s16", AVX2, r"vpmaddwd .*%ymm"),
+        ("convolution_s16", VNNI, r"vpdpwssd "),
+        ("convolution_s16", ARM, r"s(mlal|mull)"),
+        ("convolution_f32", AVX2, r"vfmadd\d+ps .*%ymm"),
+        ("convolution_f32", ARM, r"fmla"),
+        ("adder_f32", AVX2, r"vmaxps .*%ymm"),
+        ("adder_f32", ARM, r"fmax"),
+    ],
+)
+def test_the_wanted_instruction_appears(kernel, target, instruction, tmp_path):
+    path = tmp_path / "kernel.s"
+    compile_object(Shape(f"{kernel}.build", (16,)), path, target, assembly=True)
+    assert re.search(instruction, path.read_text().replace("\t", " "))
+
+
+@pytest.mark.skipif(not can_map(), reason="objects are mapped on x86-64 Linux alone")
+class TestObjects:
+    def test_an_unknown_entry(self, tmp_path):
+        path = tmp_path / "kernel.o"
+        compile_object(Shape("ends_f32.luma", ()), path)
+        elf = path.read_bytes()
+        with pytest.raises(BackendError, match="lacks nonsense"):
+            MappedObject(elf, "nonsense")
+
+    def test_another_machines_object(self, tmp_path):
+        path = tmp_path / "kernel.o"
+        compile_object(Shape("ends_f32.luma", ()), path, "arm-64-linux")
+        with pytest.raises(BackendError, match="x86-64"):
+            MappedObject(path.read_bytes(), ENTRY)
+
+    def test_no_object_at_all(self):
+        with pytest.raises(BackendError, match="x86-64"):
+            MappedObject(b"#!/bin/sh", ENTRY)
+
+
+def test_an_unknown_target_is_refused(tmp_path):
+    with pytest.raises(BackendError, match="luma"):
+        compile_object(Shape("ends_f32.luma", ()), tmp_path / "kernel.o", "pdp11-unix")
