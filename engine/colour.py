@@ -24,6 +24,7 @@ BLEED_RADIUS = 15
 """How far, in pixels, colour is carried out of the visible pixels into transparent ones."""
 ALPHA_REACH = 2
 """An upscaled alpha stays between the least and the greatest alpha within this many pixels of its source."""
+_OPENCV_TAIL = 4
 _VISIBLE = 1 / 16
 """From this alpha on a pixel's own colour is taken as it is."""
 
@@ -75,7 +76,12 @@ def join(luma: NDArray[np.float32], chroma: NDArray[np.float32] | None, dtype: D
     if chroma is None:
         unit = luma.astype(np.float32)
     else:
-        unit = cast("NDArray[np.float32]", cv2.transform(cv2.merge([luma, *chroma]), _FROM_YCC.astype(np.float32)))
+        # OpenCV rounds the last pixels of an array otherwise than the rest, so that the array is given some more at its end:
+        # a pixel's value must not depend on which part of a picture it is computed with.
+        stacked = np.zeros((luma.size + _OPENCV_TAIL, 1, 3), np.float32)
+        cv2.merge([luma, *chroma], stacked[: luma.size].reshape(*luma.shape, 3))
+        joined = cv2.transform(stacked, _FROM_YCC.astype(np.float32))[: luma.size]
+        unit = cast("NDArray[np.float32]", joined.reshape(*luma.shape, 3))
     return from_unit(unit, dtype, span)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from engine.upscaler import Upscaler
 
 CUBIC_REACH = 4
+FILTER_REACH = 16
+"""OpenCV's filters round the last columns of an array otherwise than the rest; with this much context those are cut off."""
 HEAT_GAIN = 8
 METHODS = ("nearest", "bicubic", "lanczos")
 _INTERPOLATIONS = {"nearest": cv2.INTER_NEAREST, "lanczos": cv2.INTER_LANCZOS4}
@@ -51,7 +53,7 @@ def margins(picture: Picture, region: Region, reach: int) -> Margins:
 def upscale_region(upscaler: Upscaler, picture: Picture, region: Region, cancelled: Callable[[], bool]) -> Picture:
     """What the whole result shows of ``region`` (input pixels), made from it and its context alone. Raises Cancelled."""
     spec = upscaler.backend.spec
-    reach = max(spec.receptive_radius, CUBIC_REACH) + (2 * BLEED_RADIUS if picture.alpha is not None else 0)
+    reach = max(spec.receptive_radius, FILTER_REACH) + (2 * BLEED_RADIUS if picture.alpha is not None else 0)
     wide = margins(picture, region, reach)
     upscaled = upscaler.upscale(_cut(picture, wide.rows, wide.columns), cancelled=cancelled)
     return _cut(upscaled, *_inner(wide, region, spec.scale))

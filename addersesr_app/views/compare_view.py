@@ -113,6 +113,11 @@ class CompareView(QWidget):
         """See it larger or smaller by a factor."""
         self.zoom_to(self._viewport.zoom * factor)
 
+    def pan(self, dx: float, dy: float) -> None:
+        """Move the picture by device pixels."""
+        self._viewport = self._viewport.panned(dx, dy)
+        self._changed()
+
     def visible_region(self, scale: int, margin: int = 0) -> Region | None:
         """The input pixels that are seen, whole ones, and ``margin`` more on each side; None where no picture is."""
         before = self._comparison.before
@@ -170,8 +175,7 @@ class CompareView(QWidget):
             ratio = self.devicePixelRatioF()
             delta = event.position() - self._drag
             self._drag = event.position()
-            self._viewport = self._viewport.panned(delta.x() * ratio, delta.y() * ratio)
-            self._changed()
+            self.pan(delta.x() * ratio, delta.y() * ratio)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Let go."""
@@ -193,8 +197,7 @@ class CompareView(QWidget):
         if direction and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self.set_split(self._comparison.split - 0.02 * direction[0])
         elif direction:
-            self._viewport = self._viewport.panned(80 * direction[0], 80 * direction[1])
-            self._changed()
+            self.pan(80 * direction[0], 80 * direction[1])
         elif event.key() == Qt.Key.Key_Space:
             self.set_held(True)
         else:

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from multiprocessing import shared_memory
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from engine.events import Failed, Finished, Progress, Summary
 from engine.network import NetworkSpec
 from engine.picture import Picture
 from engine.upscaler import Upscaler
+from tests.windows import mild
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = protocol.Network("tiny-x2", backend="onnx")
@@ -28,7 +28,7 @@ OTHER = protocol.Network("other-x3", backend="onnx")
 def folder(tmp_path_factory, random_model):
     folder = tmp_path_factory.mktemp("models")
     for identity, spec in (("tiny-x2", NetworkSpec(2, 2, 8)), ("other-x3", NetworkSpec(3, 1, 4)), ("slow-x2", NetworkSpec(2, 11, 32))):
-        weights.write(replace(random_model(spec), id=identity), folder / f"{identity}.safetensors")
+        weights.write(mild(random_model(spec), identity), folder / f"{identity}.safetensors")
     return folder
 
 
