@@ -64,15 +64,18 @@ QToolButton:focus { border-color: $accent; }
 #segments QToolButton { padding: 4px 10px; border-radius: 7px; color: $muted; margin: 2px; }
 #segments QToolButton:checked { background: $segment; color: $text; border-color: $line; font-weight: 600; }
 
-QComboBox, QLineEdit, QSpinBox { background: $ground; border: 1px solid $line; border-radius: 8px; padding: 6px 10px; min-height: 20px;
+QComboBox, QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit { background: $ground; border: 1px solid $line; border-radius: 8px;
+    padding: 6px 10px; min-height: 20px;
     selection-background-color: $accent; selection-color: $on_accent; }
-QComboBox:hover, QLineEdit:hover, QSpinBox:hover { border-color: $muted; }
-QComboBox:focus, QLineEdit:focus, QSpinBox:focus { border-color: $accent; }
+QComboBox:hover, QLineEdit:hover, QSpinBox:hover, QDoubleSpinBox:hover, QPlainTextEdit:hover { border-color: $muted; }
+QComboBox:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QPlainTextEdit:focus { border-color: $accent; }
 QComboBox::drop-down { border: none; width: 26px; }
 QComboBox::down-arrow { image: url($chevron); width: 16px; height: 16px; }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $line; border-radius: 8px; padding: 4px; outline: none;
     selection-background-color: $accent_soft; selection-color: $text; }
+QSpinBox { padding: 6px 0; }
 QSpinBox QLineEdit { background: transparent; border: none; padding: 0; min-height: 0; }
+QSpinBox::up-button, QSpinBox::down-button { width: 0; border: none; }
 QCheckBox { spacing: 10px; padding: 4px 0; }
 QCheckBox::indicator { width: 18px; height: 18px; border: 1px solid $line; border-radius: 5px; background: $ground; }
 QCheckBox::indicator:hover { border-color: $muted; }
@@ -86,6 +89,13 @@ QMenu { background: $surface; border: 1px solid $line; border-radius: 8px; paddi
 QMenu::item { padding: 6px 20px 6px 12px; border-radius: 6px; }
 QMenu::item:selected { background: $accent_soft; }
 QMenu::separator { height: 1px; background: $line; margin: 4px 8px; }
+
+QSlider::groove:horizontal { background: $raised; height: 4px; border-radius: 2px; }
+QSlider::sub-page:horizontal { background: $accent; height: 4px; border-radius: 2px; }
+QSlider::handle:horizontal { background: $accent; width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; }
+QTableView { background: transparent; alternate-background-color: $ground; border: none; gridline-color: $line; }
+QHeaderView { background: transparent; border: none; }
+QHeaderView::section { background: transparent; border: none; border-bottom: 1px solid $line; padding: 6px 4px; font-weight: 600; }
 
 QListView { background: transparent; border: none; outline: none; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 2px; }

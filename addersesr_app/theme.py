@@ -105,6 +105,7 @@ class Theme(QObject):
         icon = QIcon()
         ratio = self._app.devicePixelRatio()
         icon.addPixmap(self.pixmap(name, colour, size, ratio))
+        icon.addPixmap(self.pixmap(name, "muted", size, ratio), QIcon.Mode.Disabled)
         return icon
 
     def pixmap(self, name: str, colour: str, size: int, ratio: float) -> QPixmap:

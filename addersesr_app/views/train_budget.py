@@ -157,6 +157,7 @@ class BudgetStep(QWidget):
             memory = event.get("memory_mb")
             self.figures["memory"].show_value("–" if memory is None else f"{memory:.0f} MiB")
             self._note.setText(self.tr("Measured on {device}, with other programs running as they were.").format(device=event["device"]))
+            self._show()
 
     def _on_ended(self, _status: int, complaint: str) -> None:
         if self.step_seconds is None:
@@ -166,7 +167,7 @@ class BudgetStep(QWidget):
 
     def _show(self) -> None:
         seconds = self.step_seconds
-        self._busy.setVisible(self.measuring)
+        self._busy.setVisible(self.measuring and seconds is None)
         if seconds is None:
             for figure in self.figures.values():
                 figure.show_value("–")

@@ -42,6 +42,7 @@ class CompareRuns(QWidget):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.table.verticalHeader().hide()
         self.table.setAlternatingRowColors(True)
+        self.table.setShowGrid(False)
         self.table.setAccessibleName(self.tr("What differs"))
         self._heading = label(self.tr("WHAT DIFFERS"), "section")
         choose = Card(label(self.tr("DRAW OVER THIS RUN'S CURVES"), "section"), self._nothing, self._boxes, margin=14)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QSpinBox, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QSizePolicy, QSpinBox, QWidget
 
 from addersesr_app.views.controls import Button, Card, column, label, row, set_role
 from addersesr_app.views.train_words import state_name, state_sentence
@@ -48,8 +48,11 @@ class ControlBar(QWidget):
         }
         self.extend = ExtendCard(theme)
         self.extend.hide()
+        self.badge.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
+        self.foot = row(self.sentence, spacing=16)
+        self.foot.setStretch(0, 1)
         head = row(self.title, self.badge, -1, *self.buttons.values(), spacing=8)
-        self.setLayout(column(head, self.sentence, self.extend, spacing=8))
+        self.setLayout(column(head, self.foot, self.extend, spacing=8))
         self.buttons["change"].clicked.connect(lambda: self.extend.setVisible(not self.extend.isVisible()))
         self.buttons["remove"].clicked.connect(self.remove_wanted)
         for name, do in (("pause", "pause"), ("resume", "resume"), ("stop", "stop"), ("start", "start"), ("go_on", "go_on")):

@@ -45,18 +45,29 @@ class Target:
     text: str
 
 
+class PlainAxis(pg.AxisItem):  # type: ignore[misc]
+    """An axis that on a logarithmic scale names 1, 2 and 5 of each decade alone, so that names do not run into one another."""
+
+    def logTickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        """What pyqtgraph writes beside ticks."""
+        numbers = [float(10**value) for value in values]
+        return [f"{number:.3g}" if f"{number:e}"[:3] in {"1.0", "2.0", "5.0"} else "" for number in numbers]
+
+
 class CurvePlot(pg.PlotWidget):  # type: ignore[misc]
     """A plot that can be zoomed (wheel), moved (drag), reset (double click), and read with the cursor."""
 
     def __init__(self, theme: Theme, title: str, unit: str, form: str = "{:.4g}") -> None:
         """``form`` is how a value is read out."""
-        super().__init__()
+        super().__init__(axisItems={"left": PlainAxis("left")})
         self._theme, self._title, self._unit, self._form = theme, title, unit, form
         self._curves: tuple[Curve, ...] = ()
         self._targets: tuple[Target, ...] = ()
         self._items: list[pg.PlotDataItem] = []
         self._lines: list[pg.InfiniteLine] = []
         self.setAccessibleName(title)
+        self.getPlotItem().vb.setDefaultPadding(0.07)
+        self.setMinimumHeight(150)
         self.setMenuEnabled(False)
         self.hideButtons()
         self.setFrameShape(pg.QtWidgets.QFrame.Shape.NoFrame)
@@ -150,7 +161,9 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]
             colour.setAlphaF(0.35)
         width = curve.width if len(curve.x) < ALL_DRAWN or not curve.faint else 1
         marks = {"symbol": "o", "symbolSize": 5, "symbolBrush": colour, "symbolPen": None} if curve.points else {}
-        item = self.plot(curve.x, curve.y, pen=pg.mkPen(colour, width=width), name=curve.name or None, **marks)
+        item = self.plot(
+            curve.x, curve.y, pen=pg.mkPen(colour, width=width), name=curve.name or None, antialias=len(curve.x) < ALL_DRAWN, **marks
+        )
         item.setDownsampling(auto=True, method="peak")
         item.setClipToView(True)
         return item
@@ -164,6 +177,9 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]
         for target in self._targets:
             label = {"position": 0.98, "color": self._theme.colour("muted"), "anchors": [(1, 1), (1, 1)], "movable": False}
             line = pg.InfiniteLine(np.log10(target.y) if log else target.y, angle=0, pen=pen, label=target.text, labelOpts=label)
+            font = QFont(self.font())
+            font.setPixelSize(FONT_PIXELS)
+            line.label.textItem.setFont(font)
             self.addItem(line)
             self._lines.append(line)
 

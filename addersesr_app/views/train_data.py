@@ -9,7 +9,7 @@ from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QIcon, QImageReader, QPixmap
 from PySide6.QtWidgets import QFileDialog, QListWidget, QListWidgetItem, QProgressBar, QWidget
 
-from addersesr_app.views.controls import Button, Card, IconButton, Segments, column, label, row
+from addersesr_app.views.controls import Button, Card, IconButton, Segments, column, label, row, set_role
 from addersesr_app.views.train_parts import ElidedLabel, Figure
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class _PathRow(QWidget):
         """Take another path, or none."""
         self.path = str(path.absolute()) if path else ""
         self._shown.show_text(self.path or self._nothing)
-        self._shown.setEnabled(bool(path))
+        set_role(self._shown, "" if path else "muted")
         self._clear.setVisible(bool(path))
         self.changed.emit()
 

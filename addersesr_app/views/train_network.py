@@ -52,15 +52,19 @@ class NetworkStep(QWidget):
             "small",
             wrap=True,
         )
+        sizes, kinds = row(*self.presets.values(), spacing=10), row(*self.blocks.values(), spacing=10)
+        for cards in (sizes, kinds):
+            for place in range(cards.count()):
+                cards.setStretch(place, 1)
         begin = row(label(self.tr("Start from")), self.start, 16, self.quantised, -1, spacing=12)
         self.setLayout(
             column(
                 row(label(self.tr("Size"), "heading"), -1, label(self.tr("Factor")), self.scale, spacing=10),
-                row(*self.presets.values(), spacing=10),
+                sizes,
                 note,
                 6,
                 label(self.tr("Blocks"), "heading"),
-                row(*self.blocks.values(), spacing=10),
+                kinds,
                 6,
                 Card(begin, margin=12),
                 -1,

@@ -52,8 +52,9 @@ class TrainPage(QWidget):
         for view in (self.watch, self.compare, self.result):
             self._views.addWidget(view)
         shown = QWidget()
-        layout = column(self.controls, row(self.views, -1), self._views, margins=(28, 20, 28, 20), spacing=12)
-        layout.setStretch(2, 1)
+        self.controls.foot.addWidget(self.views)
+        layout = column(self.controls, self._views, margins=(28, 20, 28, 20), spacing=12)
+        layout.setStretch(1, 1)
         shown.setLayout(layout)
         self._right = QStackedWidget()
         for part in (self.setup, shown):

@@ -68,6 +68,10 @@ class Figure(QWidget):
         self._value.setText(text)
         self.setToolTip(tip)
 
+    def show_name(self, name: str) -> None:
+        """Call it otherwise."""
+        self._name.setText(name)
+
     @property
     def text(self) -> str:
         """What is shown."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from addersesr_app.theme import Theme
     from engine.protocol import ModelCard
 
+ROW = 34
 FORMATS = (
     ("onnx", "fp32", "ONNX", ".onnx"),
     ("onnx", "int8", "ONNX, int8", "-int8.onnx"),
@@ -72,11 +73,9 @@ class ResultView(QWidget):
             margin=18,
             spacing=12,
         )
-        measured = Card(
-            row(label(self.tr("Measured"), "heading"), -1, self.evaluate), self._busy, self.table, self._note, margin=18, spacing=12
-        )
-        layout = column(use_card, measured, spacing=12)
-        layout.setStretch(1, 1)
+        head = row(label(self.tr("Measured"), "heading"), -1, self.evaluate)
+        measured = Card(head, self._note, self._busy, self.table, margin=18, spacing=12)
+        layout = column(use_card, measured, -1, spacing=12)
         self.setLayout(layout)
 
     def offer(self, cards: Sequence[ModelCard]) -> None:
@@ -89,7 +88,7 @@ class ResultView(QWidget):
             self._run = run
             self.trial.stop()
             self._busy.hide()
-            self.table.setRowCount(0)
+            self.table.hide()
             self._note.setText(
                 self.tr("Quality beside float, int8 and related networks, and their speed here. Choose a folder of pictures to measure on.")
             )
@@ -120,6 +119,8 @@ class ResultView(QWidget):
             return
         self._contenders = self._relatives(self._run, self._run.model_file)
         self.table.setRowCount(len(self._contenders))
+        self.table.setFixedHeight(ROW * (len(self._contenders) + 1) + 8)
+        self.table.show()
         for line, one in enumerate(self._contenders):
             self._fill(line, one, Verdict())
         self._note.setText(self.tr("Measuring on {folder}…").format(folder=data))
@@ -232,5 +233,6 @@ def _table(name: str) -> QTableWidget:
     table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
     table.verticalHeader().hide()
     table.setShowGrid(False)
+    table.verticalHeader().setDefaultSectionSize(ROW)
     table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
     return table

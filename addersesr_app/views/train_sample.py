@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPainterPath
 from PySide6.QtWidgets import QSizePolicy, QSlider, QWidget
 
@@ -13,7 +13,7 @@ from addersesr_app.views.controls import Card, column, label, row
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from PySide6.QtGui import QPaintEvent
+    from PySide6.QtGui import QMouseEvent, QPaintEvent
 
     from addersesr_app.run_client import RunClient
     from addersesr_app.theme import Theme
@@ -42,6 +42,8 @@ class SampleView(Card):
         super().__init__(row(label(self.tr("SAMPLE"), "section"), 12, self.slider, self._step, spacing=8), pictures, spacing=10, margin=14)
         self._run: RunClient | None = None
         self._shown: dict[str, Path] = {}
+        for picture in self.pictures.values():
+            picture.dragged.connect(self._drag)
         self.slider.valueChanged.connect(lambda _: self._show_step())
 
     def show_run(self, run: RunClient) -> None:
@@ -68,6 +70,12 @@ class SampleView(Card):
             self.captions["bicubic"].setText(self.tr("Bicubic: {psnr:.2f} dB").format(psnr=run.record.bicubic_db))
         self._show_step()
 
+    def _drag(self, by: QPointF) -> None:
+        """Move all pictures alike."""
+        offset = self.pictures["step"].offset + by
+        for picture in self.pictures.values():
+            picture.set_offset(offset)
+
     def _show_step(self) -> None:
         if self._run is None or not self._run.record.shots:
             return
@@ -86,36 +94,60 @@ class SampleView(Card):
 
 
 class _Picture(QWidget):
-    """A picture at its own pixels, or smaller where there is no room, in a rounded frame."""
+    """The part of a picture that there is room for, at its own pixels. ``dragged`` tells how far the hand moved it."""
+
+    dragged = Signal(QPointF)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
         self.image = QImage()
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setSizePolicy(policy)
+        self.offset = QPointF()
+        self._grip: QPointF | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(QSize(120, 120))
+        self.setCursor(Qt.CursorShape.OpenHandCursor)
 
     def show_image(self, image: QImage) -> None:
         """Show another picture."""
         self.image = image
         self.update()
 
+    def set_offset(self, offset: QPointF) -> None:
+        """Show the part that is so far from the middle."""
+        self.offset = offset
+        self.update()
+
     def sizeHint(self) -> QSize:
         """As large as samples are at a factor of 2."""
         return QSize(256, 256)
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take hold."""
+        self._grip = event.position()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Move."""
+        if self._grip is not None:
+            self.dragged.emit(event.position() - self._grip)
+            self._grip = event.position()
+
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint it in the upper left corner, as large as it fits."""
+        """Paint the middle, moved by the offset as far as there is more to see."""
         painter = QPainter(self)
-        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
-        size = self.image.size() if not self.image.isNull() else QSize(256, 256)
-        size = size.scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)
-        where = QRectF(0, 0, size.width(), size.height())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        width, height = min(self.width(), self.image.width() or 256), min(self.height(), self.image.height() or 256)
+        where = QRectF(0, 0, width, height)
         path = QPainterPath()
         path.addRoundedRect(where, ROUND, ROUND)
         painter.setClipPath(path)
         painter.fillRect(where, self._theme.colour("canvas"))
         if not self.image.isNull():
-            painter.drawImage(where, self.image)
+            left = _clamped((self.image.width() - width) / 2 - self.offset.x(), self.image.width() - width)
+            top = _clamped((self.image.height() - height) / 2 - self.offset.y(), self.image.height() - height)
+            painter.drawImage(where, self.image, QRectF(left, top, width, height))
         painter.end()
+
+
+def _clamped(value: float, most: float) -> float:
+    return round(max(0.0, min(value, most)))

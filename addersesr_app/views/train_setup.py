@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engine.protocol import ModelCard
 
 STEPS = ("data", "network", "run")
-WIDTH = 900
+WIDTH = 1100
 
 
 class SetupView(QWidget):

@@ -59,8 +59,8 @@ class WatchView(QWidget):
         plots.setStretch(0, 1)
         plots.setStretch(1, 1)
         layout = column(row(*self.figures.values(), -1, spacing=34), plots, self.sample, spacing=12)
-        layout.setStretch(1, 3)
-        layout.setStretch(2, 2)
+        layout.setStretch(1, 1)
+        layout.setStretch(2, 1)
         self.setLayout(layout)
         self.kind.chosen.connect(lambda _: self._draw_lower())
         self.log.toggled.connect(lambda _: self._draw_lower())
@@ -85,7 +85,9 @@ class WatchView(QWidget):
         figures["psnr"].show_value(f"{best.psnr:.2f} dB" if best else "–")
         gain = best.psnr - record.bicubic_db if best and record.bicubic_db is not None else None
         figures["gain"].show_value("–" if gain is None else f"{gain:+.2f} dB")
-        figures["energy"].show_value(*energy_words(run))
+        value, how, everything = energy_words(run)
+        figures["energy"].show_value(value, everything)
+        figures["energy"].show_name(self.tr("energy, {how}").format(how=how))
 
     def _draw_psnr(self, run: RunClient) -> None:
         curves = [_psnr_curve(other, number) for number, other in enumerate((run, *self._others))]

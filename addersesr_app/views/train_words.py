@@ -58,8 +58,8 @@ def _interrupted(run: RunClient) -> str:
     ).format(step=f"{record.step:,}", saved=f"{record.saved_step:,}", lost=lost)
 
 
-def energy_words(run: RunClient) -> tuple[str, str]:
-    """(the energy so far by the best that is known, all that is known, by how it is known)."""
+def energy_words(run: RunClient) -> tuple[str, str, str]:
+    """(the energy so far by the best that is known, how that is known, all that is known)."""
     energy = run.record.energy
     names = {
         "measured_mj": _tr("measured"),
@@ -68,5 +68,5 @@ def energy_words(run: RunClient) -> tuple[str, str]:
     }
     known = [(numbers_shown.energy(value), names[key]) for key in names if (value := energy.get(key)) is not None]
     if not known:
-        return "–", ""
-    return known[0][0], "\n".join(f"{value} {name}" for value, name in known)
+        return "–", _tr("so far"), ""
+    return *known[0], "\n".join(f"{value} {name}" for value, name in known)
