@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from addersesr_app.places import Places
+    from addersesr_app.training_room import TrainingRoom
     from engine.events import Event
     from engine.protocol import ModelCard
 
@@ -49,6 +50,8 @@ class Application(QObject):
     def __init__(self, app: QApplication, where: Places, theme: str | None = None, command: Sequence[str] = SERVE) -> None:
         """``theme`` overrules the settings; ``command`` starts the engine's process."""
         super().__init__()
+        self._where = where
+        self.training: TrainingRoom | None = None
         self.preferences = Preferences(settings.load(where.settings), where.settings, self)
         self._theme_given = theme
         self.theme = Theme(app, theme or self.preferences.settings.look.theme)  # type: ignore[arg-type]
@@ -109,6 +112,8 @@ class Application(QObject):
         self.preferences.save()
         self.awake.set_held(False)
         self.queue.close()
+        if self.training is not None:
+            self.training.close()
         self.upscale_page.view.show_picture(None, 1)
         self.session.close()
         self.client.close()
@@ -137,9 +142,22 @@ class Application(QObject):
             self._queue_given()
 
     def _train_page(self) -> QWidget:
-        from addersesr_app.views.train_page import TrainPage  # noqa: PLC0415 (pages but the first are loaded when they are wanted)
+        from addersesr_app.training_room import TrainingRoom  # noqa: PLC0415 (pages but the first are loaded when they are wanted)
 
-        return TrainPage(self.theme)
+        self.training = room = TrainingRoom(self.theme, self._where, self.window, SERVE[:-1], str(PACKAGES), self)
+        room.page.use_wanted.connect(self._use_trained)
+        room.page.offer(self._models)
+        self.models_changed.connect(lambda: room.page.offer(self._models))
+        return room.page
+
+    def _use_trained(self, identity: str) -> None:
+        """Look for models again, there is a new one, and use it."""
+
+        def use(event: Event) -> None:
+            self._on_ready(event)
+            self._use_model(identity)
+
+        self.client.ask(Hello, use)
 
     def _models_page(self) -> QWidget:
         from addersesr_app.views.models_page import ModelsPage  # noqa: PLC0415

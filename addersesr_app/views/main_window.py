@@ -35,6 +35,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("AdderSESR")
         self.setAcceptDrops(True)
         self.resize(*size)
+        self.may_close: Callable[[], bool] | None = None
         self._makers = {name: make for name, (_, make) in pages.items()}
         self._pages: dict[str, QWidget] = {}
         self._stack = QStackedWidget()
@@ -90,7 +91,10 @@ class MainWindow(QMainWindow):
         event.acceptProposedAction()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Tell that the window goes."""
+        """Tell that the window goes, unless something must be asked first."""
+        if self.may_close is not None and not self.may_close():
+            event.ignore()
+            return
         self.closed.emit()
         super().closeEvent(event)
 
