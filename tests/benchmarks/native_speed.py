@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -138,18 +139,22 @@ def main() -> None:
     rows = tuple(row for row in ROWS if row.name in arguments.rows)
     size = (arguments.height, arguments.width)
     medians, rates = measure(rows, size, threads, arguments.rounds, clock)
-    print(f"{cpu.name()}, {threads} threads, {arguments.width}x{arguments.height}, medians of {arguments.rounds}, {clock.__name__}\n")
-    print("| ours | against | ms | ms | times faster | target |\n|---|---|---|---|---|---|")
-    for row in rows:
-        ours, theirs = medians[row.ours], medians[row.theirs]
-        names = (f"{r.network} {r.precision}, {r.backend}" for r in (row.ours, row.theirs))
-        print(f"| {' | '.join(names)} | {ours * 1e3:.1f} | {theirs * 1e3:.1f} | **{theirs / ours:.2f}** | {row.target} |")
+    lines = [f"{cpu.name()}, {threads} threads, {arguments.width}x{arguments.height}, medians of {arguments.rounds}, {clock.__name__}", ""]
+    lines += ["| ours | against | ms | ms | times faster | target |", "|---|---|---|---|---|---|"]
+    lines += [line(row, medians) for row in rows]
     adder = Runner("native", "addersesr-m5", "int8")
     if adder in medians:
-        taps = model("addersesr-m5", "fp32").spec.parameters * size[0] * size[1]
-        rate = taps / medians[adder] / 1e9
-        print(f"\naddersesr-m5 int8, whole network: {rate:.0f} Gtap/s; this machine's vpsadbw with its addition {rates[PAIR] / 1e9:.0f}")
-        print(f"({rate * 1e9 / rates[PAIR]:.0%} of it), vpsadbw alone {rates[SAD] / 1e9:.0f} ({rate * 1e9 / rates[SAD]:.0%} of it)")
+        rate = model(adder.network, "fp32").spec.parameters * size[0] * size[1] / medians[adder]
+        limits = (f"{rate / limit:.0%} of {name} ({limit / 1e9:.0f})" for name, limit in rates.items())
+        lines += ["", f"addersesr-m5 int8, the whole network: {rate / 1e9:.0f} Gtap/s, {', '.join(limits)}"]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def line(row: Row, medians: dict[Runner, float]) -> str:
+    """One row of the Markdown table."""
+    ours, theirs = medians[row.ours], medians[row.theirs]
+    names = " | ".join(f"{runner.network} {runner.precision}, {runner.backend}" for runner in (row.ours, row.theirs))
+    return f"| {names} | {ours * 1e3:.1f} | {theirs * 1e3:.1f} | **{theirs / ours:.2f}** | {row.target} |"
 
 
 if __name__ == "__main__":
