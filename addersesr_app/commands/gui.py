@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, _console: Console) -> int:
-    """Open the window and give its exit status."""
+    """Open the window and give its exit status.
+
+    Qt's event loop is not Python: a handler of ours would never be called there, so a signal ends the process as it does any
+    other. Nothing is lost: the engine ends with its window, and the queue's journal is whole after every line.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     status: int = import_module("addersesr_app.app").main(args.inputs, theme=args.theme, page=args.page)
     return status

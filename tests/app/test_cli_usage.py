@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +106,29 @@ def test_a_closed_pipe_is_no_crash(command):
     assert process.wait(60) in (0, 1)
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
+
+
+def test_a_signal_ends_the_window_and_its_engine(command):
+    process = command.start("gui", start_new_session=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        process.kill()
+        process.communicate()
+        pytest.skip("needs Linux's /proc")
+    try:
+        engine = wait_for(lambda: children.read_text().split())
+        process.terminate()
+        assert process.wait(20) == -signal.SIGTERM
+        wait_for(lambda: not Path(f"/proc/{engine[0]}").exists())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition, seconds=60):
+    """What ``condition`` gives once it is true."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return value
