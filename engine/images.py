@@ -18,7 +18,7 @@ from engine.codecs import CodecError, Decoded
 from engine.colour import Span, to_unit
 from engine.errors import PictureError
 from engine.picture import Metadata, Picture
-from engine.rows import Layout, PictureRows, Strip, gathered, pieces
+from engine.rows import Layout, PageRows, PictureRows, Strip, first_rows, gathered, pieces
 from engine.storing import aside
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ ENDINGS = {
     ".tif": "tiff",
     ".tiff": "tiff",
     ".avif": "avif",
+    ".gif": "gif",
     ".bmp": "bmp",
     ".jp2": "jp2",
     ".pnm": "pnm",
@@ -53,13 +54,14 @@ ENDINGS = {
     ".pfm": "pnm",
 }
 """The format that a file's ending asks for when it is written."""
-READABLE_ENDINGS = frozenset(ENDINGS) | {".gif", ".heic", ".heif", ".j2k", ".jpf", ".pbm", ".pam", ".dib", ".apng"}
+READABLE_ENDINGS = frozenset(ENDINGS) | {".heic", ".heif", ".j2k", ".jpf", ".pbm", ".pam", ".dib", ".apng"}
 """Endings that mark a file in a folder as a picture."""
 
 _STRIPWISE = {"jpeg", "png", "tiff"}
-_DEEPEST = {"jpeg": 8, "webp": 8, "bmp": 8, "png": 16, "avif": 16, "jp2": 16, "tiff": 32, "pnm": 32}
-_WITH_ALPHA = {"png", "tiff", "webp", "avif"}
-_LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "bmp": 32_767, "jp2": 65_535}
+_PAGED = {"tiff", "gif", "webp"}
+_DEEPEST = {"jpeg": 8, "webp": 8, "gif": 8, "bmp": 8, "png": 16, "avif": 16, "jp2": 16, "tiff": 32, "pnm": 32}
+_WITH_ALPHA = {"png", "tiff", "webp", "avif", "gif"}
+_LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383, "gif": 65_535, "avif": 16_384, "bmp": 32_767, "jp2": 65_535}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,10 @@ def reading(path: Path, *, trusted: bool = False) -> Iterator[Reading]:
 
 
 def read(path: Path) -> Picture:
-    """Read a picture whole, upright, with its metadata. Raises PictureError as `reading`."""
+    """Read a picture whole, upright, with its metadata; of several pages the first. Raises PictureError as `reading`."""
     with reading(path) as source:
-        whole = gathered(source.layout, pieces(source))
+        page = PageRows(source, 0)
+        whole = gathered(page.layout, pieces(page))
         return Picture(whole.pixels, whole.alpha, source.metadata, source.layout.span, source.format)
 
 
@@ -120,11 +123,14 @@ def write_strips(
     """Store strips, which together are a picture of ``layout``, in the format that ``path`` ends in: whole, checked, or not at all.
 
     ``quality`` (1..100, default 95) is for JPEG, WebP and AVIF. A format that holds fewer bits gets rounded samples; one without
-    alpha gets the picture on white. Raises OutputError where the file cannot be stored, or exists while ``overwrite`` is false;
-    PictureError for an ending or a size that cannot be written; and what ``strips`` raises.
+    alpha gets the picture on white; one without pages the first (`losses` tells it all beforehand). Raises OutputError where the
+    file cannot be stored, or exists while ``overwrite`` is false; PictureError for an ending or a size that cannot be written; and
+    what ``strips`` raises.
     """
     kind = kind_for(path)
     check_writable(path, layout)
+    if layout.pages > 1 and kind not in _PAGED:
+        strips, layout = first_rows(strips, layout.height), replace(layout, pages=1)
     fitted, convert = _fitting(layout, kind)
     sums = _Sums(layout.height)
     prepared = (sums.added(convert(strip)) for strip in strips)
@@ -148,7 +154,7 @@ def kind_for(path: Path) -> str:
 def check_writable(path: Path, layout: Layout) -> None:
     """Raise PictureError where ``path``'s format cannot hold a picture of this size, before any work is done."""
     kind = kind_for(path)
-    pixels, side = layout.width * layout.height, max(layout.width, layout.height)
+    pixels, side = layout.width * layout.total_rows, max(layout.width, layout.height)
     here = f"{path}: {layout.width}×{layout.height} pixels"
     if side > _LONGEST_SIDE.get(kind, side):
         raise PictureError(f"{here}, but {kind.upper()} holds {_LONGEST_SIDE[kind]} a side; choose PNG or TIFF")
@@ -158,6 +164,20 @@ def check_writable(path: Path, layout: Layout) -> None:
         raise PictureError(
             f"{here} are over the {limit} that can be written as {_described(kind, layout)}; choose PNG, JPEG or integer TIFF"
         )
+
+
+def losses(path: Path, layout: Layout, metadata: Metadata) -> tuple[str, ...]:
+    """What ``path``'s format cannot keep of a picture, in words for the user. Raises PictureError for an unknown ending."""
+    kind = kind_for(path)
+    fitted, _ = _fitting(layout, kind)
+    lost = {
+        f"only the first of {layout.pages} pages": layout.pages > 1 and kind not in _PAGED,
+        f"{8 * fitted.dtype.itemsize} bits a sample instead of {8 * layout.dtype.itemsize}": fitted.dtype != layout.dtype,
+        "transparency (put on white)": layout.alpha and not fitted.alpha,
+        "the colour profile": metadata.icc is not None and kind in ("bmp", "pnm", "jp2", "gif"),
+        "EXIF data": metadata.exif is not None and kind in ("bmp", "pnm", "jp2", "gif", "tiff"),
+    }
+    return tuple(f"{kind.upper()} does not keep everything: {what}" for what, is_lost in lost.items() if is_lost)
 
 
 def _described(kind: str, layout: Layout) -> str:
@@ -284,8 +304,9 @@ def _check_stored(stored: Path, path: Path, layout: Layout, written: _Sums) -> N
     """Decode what was written, and raise PictureError unless it is the picture that was meant."""
     found = _Sums(layout.height)
     with reading(stored, trusted=True) as source:
-        if (source.layout.width, source.layout.height) != (layout.width, layout.height):
-            raise PictureError(f"{path}: was stored as {source.layout.width}×{source.layout.height}, not {layout.width}×{layout.height}")
+        found_size, meant = ((each.width, each.height, each.pages) for each in (source.layout, layout))
+        if found_size != meant:
+            raise PictureError(f"{path}: was not stored right (width, height and pages are {found_size}, not {meant})")
         for strip in pieces(source):
             found.added(strip)
         shift = np.abs(found.mean(source.layout) - written.mean(layout)).max()

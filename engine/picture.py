@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Animation:
+    """How a file's pages follow one another: how long each is shown, and how often all are (0: for ever)."""
+
+    delays_ms: tuple[int, ...]
+    loop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     r"""What a file says beside its pixels, as raw blocks: kept from input to output.
 
@@ -24,6 +32,7 @@ class Metadata:
     exif: bytes | None = None
     xmp: bytes | None = None
     resolution: tuple[float, float] | None = None
+    animation: Animation | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

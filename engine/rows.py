@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Size and sample type of a picture: what can be known before its pixels."""
+    """Size and sample type of a picture: what can be known before its pixels.
+
+    A file may hold several ``pages`` of one size (a film's frames, a scan's sheets): rows are then counted through all of them.
+    """
 
     height: int
     width: int
@@ -28,12 +31,18 @@ class Layout:
     alpha: bool
     dtype: np.dtype[Any]
     span: Span
+    pages: int = 1
 
     @classmethod
     def of(cls, picture: Picture) -> Layout:
         """Return a picture's layout."""
         alpha = picture.alpha is not None
         return cls(picture.height, picture.width, picture.grey, alpha, picture.pixels.dtype, picture.span)
+
+    @property
+    def total_rows(self) -> int:
+        """Rows of all pages."""
+        return self.height * self.pages
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,6 +94,19 @@ class PictureRows:
         return self._whole.rows(start, stop)
 
 
+class PageRows:
+    """One page of a source; pages are taken in their order."""
+
+    def __init__(self, source: Source, page: int) -> None:
+        self.layout = replace(source.layout, pages=1)
+        self._source = source
+        self._first = page * source.layout.height
+
+    def rows(self, start: int, stop: int) -> Strip:
+        """As `Source.rows`."""
+        return self._source.rows(self._first + start, self._first + stop)
+
+
 class Window:
     """Rows out of strips that come one after the other; keeps those from the last ``start`` on."""
 
@@ -133,12 +155,13 @@ def pieces(source: Source) -> Iterator[Strip]:
     """All rows of a source from which none have been taken yet, from the top down, in strips as they come."""
     if isinstance(source, Window):
         return source.pieces()
-    return (source.rows(top, bottom) for top, bottom in chunks(0, source.layout.height, source.layout.width))
+    return (source.rows(top, bottom) for top, bottom in chunks(0, source.layout.total_rows, source.layout.width))
 
 
 def gathered(layout: Layout, strips: Iterable[Strip]) -> Strip:
-    """All strips of a picture of ``layout`` as one."""
-    whole = Strip(np.empty(layout.shape, layout.dtype), np.empty(layout.shape[:2], layout.dtype) if layout.alpha else None)
+    """All strips of a picture of ``layout`` as one, pages below one another."""
+    shape = (layout.total_rows, *layout.shape[1:])
+    whole = Strip(np.empty(shape, layout.dtype), np.empty(shape[:2], layout.dtype) if layout.alpha else None)
     top = 0
     for strip in strips:
         part = whole.rows(top, top + len(strip.pixels))
@@ -147,3 +170,13 @@ def gathered(layout: Layout, strips: Iterable[Strip]) -> Strip:
             part.alpha[...] = strip.alpha
         top += len(strip.pixels)
     return whole
+
+
+def first_rows(strips: Iterable[Strip], count: int) -> Iterator[Strip]:
+    """The first ``count`` rows of ``strips``; no more of them are taken."""
+    left = count
+    for strip in strips:
+        yield strip.rows(0, left)
+        left -= len(strip.pixels)
+        if left <= 0:
+            return

@@ -18,7 +18,7 @@ from engine.checks import Inspector, finite
 from engine.colour import UNIT
 from engine.errors import Cancelled
 from engine.resize import Resampler
-from engine.rows import Layout, PictureRows, Strip, Window, chunks, gathered, pieces
+from engine.rows import Layout, PageRows, PictureRows, Strip, Window, chunks, gathered, pieces
 from engine.tiles import Region, Tile, default_tile, plan, run_tile
 
 if TYPE_CHECKING:
@@ -67,25 +67,35 @@ class Upscaler:
         cancelled: Callable[[], bool] = lambda: False,
         size: tuple[int, int] | None = None,
     ) -> tuple[Layout, Iterator[Strip]]:
-        """As `upscale`, by the strip: the output's layout, and its strips from the top down, computed as they are taken."""
+        """As `upscale`, by the strip: the output's layout, and its strips from the top down, computed as they are taken.
+
+        Several pages come out as several pages, each upscaled by itself.
+        """
         given = source.layout
-        steps = 1 if size is None else steps_to(given, size, self.backend.spec.scale)
-        plans = [self._plan(_times(given, self.backend.spec.scale**i)) for i in range(steps)]
-        watch = _Watch(sum(map(len, plans)), on_progress, cancelled)
+        width, height = size or (given.width * self.backend.spec.scale, given.height * self.backend.spec.scale)
+        final = replace(given, width=width, height=height)
+        watch = _Watch(self.count(given, size), on_progress, cancelled)
+        pages = (PageRows(source, page) for page in range(given.pages)) if given.pages > 1 else (source,)
+        return final, (strip.stored(final) for page in pages for strip in pieces(self._enlarged(page, (width, height), watch)))
+
+    def _enlarged(self, source: Source, size: tuple[int, int], watch: _Watch) -> Source:
+        """A single page at its new size, in float."""
         current: Source = _InUnits(source)
+        plans = self._plans(source.layout, size)
         for tiles in plans:
             layout = _times(current.layout, self.backend.spec.scale)
             current = Window(layout, _Step(self.backend, current, tiles, watch, checked=self._checked).strips())
-        if size is not None and size != (current.layout.width, current.layout.height):
-            current = _Resampled(current, *size)
-        final = replace(current.layout, dtype=given.dtype, span=given.span)
-        return final, (strip.stored(final) for strip in pieces(current))
+        return current if size == (current.layout.width, current.layout.height) else _Resampled(current, *size)
 
     def count(self, layout: Layout, size: tuple[int, int] | None = None) -> int:
         """How many tiles upscaling a picture of this layout takes."""
+        return layout.pages * sum(map(len, self._plans(layout, size)))
+
+    def _plans(self, layout: Layout, size: tuple[int, int] | None) -> list[tuple[Tile, ...]]:
+        """The tiles of each step to ``size``."""
         scale = self.backend.spec.scale
         steps = 1 if size is None else steps_to(layout, size, scale)
-        return sum(len(self._plan(_times(layout, scale**i))) for i in range(steps))
+        return [self._plan(_times(layout, scale**i)) for i in range(steps)]
 
     def _plan(self, layout: Layout) -> tuple[Tile, ...]:
         tall = max(1, min(self.tile, _strip_rows(layout, self.backend.spec.scale)))

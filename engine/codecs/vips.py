@@ -11,7 +11,7 @@ import pyvips
 from engine import exif
 from engine.codecs import CodecError, Decoded
 from engine.colour import Span
-from engine.picture import Metadata
+from engine.picture import Animation, Metadata
 from engine.rows import Layout, Strip, Window
 
 if TYPE_CHECKING:
@@ -26,45 +26,34 @@ MILLIMETRES_AN_INCH = 25.4
 _LOADERS = {"avif": "heif"}
 _FORMATS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32, "double": np.float64}
 _PLAIN = ("srgb", "rgb", "rgb16", "b-w", "grey16", "scrgb", "multiband", "histogram")
-_TRANSPOSING = (5, 6, 7, 8)
+_PAGED = ("tiff", "gif", "webp")
 
 pyvips.cache_set_max(0)  # a cached operation would serve a file that has changed since
 
 
-def decode(handle: int, kind: str, page: int = 0) -> Decoded:
-    """Open the file behind the descriptor ``handle`` (which may be closed afterwards). Raises CodecError.
-
-    ``page`` counts the pages of a TIFF and the frames of a GIF or WebP.
-    """
+def decode(handle: int, kind: str) -> Decoded:
+    """Open the file behind the descriptor ``handle`` (which may be closed afterwards). Raises CodecError."""
     try:
-        image = _open(handle, kind, page, sequential=True)
-        turned = _orientation(image)
+        image, left_out = _all_pages(handle, kind)
+        pages = max(1, image.height // int(_field(image, "page-height") or image.height))
+        turned = _orientation(image) if pages == 1 else 1
         if turned > 2 or _is_float(image):  # rows in another order, or samples whose span has to be found first
-            image = _open(handle, kind, page, sequential=False)
-        plain, warnings = _plain(image.autorot() if turned > 1 else image)
-        layout = _layout(plain)
+            image = _open(handle, kind, sequential=False, pages=-1 if pages > 1 else 1)
+        plain, converted = _plain(image.autorot() if turned > 1 else image)
+        layout = _layout(plain, pages)
     except pyvips.Error as error:
         raise CodecError(reason(error)) from error
-    metadata = _metadata(plain)
     bits = int(_field(image, "bits-per-sample") or 0) if kind == "avif" else 0
-    return Decoded(Window(layout, _strips(plain, layout, bits)), metadata, warnings)
-
-
-def pages(handle: int, kind: str) -> int:
-    """How many pages or frames the file has. Raises CodecError."""
-    try:
-        return max(1, int(_field(_open(handle, kind, 0, sequential=True), "n-pages") or 1))
-    except pyvips.Error as error:
-        raise CodecError(reason(error)) from error
+    return Decoded(Window(layout, _strips(plain, layout, bits)), _metadata(plain, pages), (*left_out, *converted))
 
 
 def size(handle: int, kind: str) -> tuple[int, int]:
-    """Width and height of the first page as stored, from the header alone. Raises CodecError."""
+    """Width and height, of all pages below one another, as stored, from the header alone. Raises CodecError."""
     try:
-        image = _open(handle, kind, 0, sequential=True)
+        image = _open(handle, kind, sequential=True)
     except pyvips.Error as error:
         raise CodecError(reason(error)) from error
-    return image.width, image.height
+    return image.width, image.height * (int(_field(image, "n-pages") or 1) if kind in _PAGED else 1)
 
 
 def reason(error: pyvips.Error) -> str:
@@ -73,11 +62,23 @@ def reason(error: pyvips.Error) -> str:
     return lines[-1].split(": ", 1)[-1].strip() if lines else "unknown error"
 
 
-def _open(handle: int, kind: str, page: int, *, sequential: bool) -> pyvips.Image:
+def _all_pages(handle: int, kind: str) -> tuple[pyvips.Image, tuple[str, ...]]:
+    """The pages below one another, or the first where they differ in size, which is then said."""
+    image = _open(handle, kind, sequential=True)
+    count = int(_field(image, "n-pages") or 1)
+    if kind not in _PAGED or count < 2:
+        return image, ()
+    try:
+        return _open(handle, kind, sequential=True, pages=-1), ()
+    except pyvips.Error:
+        return _open(handle, kind, sequential=True), (f"only the first of its {count} pages, which are not all alike, is taken",)
+
+
+def _open(handle: int, kind: str, *, sequential: bool, pages: int = 1) -> pyvips.Image:
     load = getattr(pyvips.Image, f"{_LOADERS.get(kind, kind)}load_source")
     options: dict[str, Any] = {"access": "sequential" if sequential else "random", "fail_on": "error"}
-    if kind in ("tiff", "gif", "webp"):
-        options["page"] = page
+    if kind in _PAGED:
+        options["n"] = pages
     os.lseek(handle, 0, os.SEEK_SET)
     pyvips.vips_lib.vips_error_clear()  # else an earlier file's warnings would be told of this one
     image: pyvips.Image = load(pyvips.Source.new_from_descriptor(handle), **options)
@@ -114,10 +115,11 @@ def _plain(image: pyvips.Image) -> tuple[pyvips.Image, tuple[str, ...]]:
     return image, warnings
 
 
-def _layout(image: pyvips.Image) -> Layout:
+def _layout(image: pyvips.Image, pages: int) -> Layout:
     grey, alpha = image.bands < 3, image.bands in (2, 4)
     dtype = np.dtype(np.float32) if _is_float(image) else np.dtype(_FORMATS[image.format])
-    return Layout(image.height, image.width, grey, alpha, dtype, _span(image) if _is_float(image) else Span.of(dtype))
+    span = _span(image) if _is_float(image) else Span.of(dtype)
+    return Layout(image.height // pages, image.width, grey, alpha, dtype, span, pages)
 
 
 def _span(image: pyvips.Image) -> Span:
@@ -129,7 +131,7 @@ def _span(image: pyvips.Image) -> Span:
     return Span(min(low, 0.0), max(high, 1.0))
 
 
-def _metadata(image: pyvips.Image) -> Metadata:
+def _metadata(image: pyvips.Image, pages: int) -> Metadata:
     raw = _field(image, "exif-data")
     resolution = None
     if image.get_typeof("resolution-unit"):
@@ -139,7 +141,15 @@ def _metadata(image: pyvips.Image) -> Metadata:
         exif=raw.removeprefix(exif.PREFIX) if raw else None,
         xmp=_field(image, "xmp-data"),
         resolution=resolution,
+        animation=_animation(image, pages),
     )
+
+
+def _animation(image: pyvips.Image, pages: int) -> Animation | None:
+    delays = _field(image, "delay")
+    if pages < 2 or not delays:
+        return None
+    return Animation(tuple(int(delays[min(page, len(delays) - 1)]) for page in range(pages)), int(_field(image, "loop") or 0))
 
 
 def _strips(image: pyvips.Image, layout: Layout, bits: int) -> Iterator[Strip]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engine.picture import Metadata
     from engine.rows import Layout, Strip
 
-KINDS = ("jpeg", "png", "webp", "tiff", "avif")
+KINDS = ("jpeg", "png", "webp", "tiff", "avif", "gif")
 AVIF_DEEP_BITS = 12
 BIG_TIFF_BYTES = 3 * 2**30
 QUEUED = 4
@@ -73,8 +73,8 @@ def _save(image: pyvips.Image, layout: Layout, metadata: Metadata, kind: str, qu
     target.on_write(sink.write)
     target.on_read(sink.read)
     target.on_seek(sink.seek)
-    described, keep = _described(image, metadata)
-    save = {"jpeg": "jpegsave", "png": "pngsave", "webp": "webpsave", "tiff": "tiffsave", "avif": "heifsave"}[kind]
+    described, keep = _described(image, layout, metadata)
+    save = {"avif": "heif"}.get(kind, kind) + "save"
     try:
         getattr(described, f"{save}_target")(target, keep=keep, **_options(layout, kind, quality))
     except pyvips.Error as error:
@@ -93,19 +93,21 @@ def _options(layout: Layout, kind: str, quality: int) -> dict[str, Any]:
         return {"compression": 6, "filter": "all" if layout.height * layout.width < 4_000_000 else "sub", "bitdepth": 16 if deep else 8}
     if kind == "webp":
         return {"Q": quality, "lossless": quality >= 100, "smart_subsample": True, "alpha_q": 100, "exact": True}
+    if kind == "gif":
+        return {"dither": 1.0, "effort": 7}
     if kind == "avif":
         return {"Q": quality, "bitdepth": AVIF_DEEP_BITS if deep else 8, "compression": "av1", "subsample_mode": "off", "effort": 4}
     channels = (1 if layout.grey else 3) + layout.alpha
-    size = layout.height * layout.width * channels * layout.dtype.itemsize
+    size = layout.total_rows * layout.width * channels * layout.dtype.itemsize
     predictor = "float" if layout.dtype.kind == "f" else "horizontal"
     return {"compression": "deflate", "predictor": predictor, "bigtiff": size > BIG_TIFF_BYTES}
 
 
-def _described(image: pyvips.Image, metadata: Metadata) -> tuple[pyvips.Image, str]:
+def _described(image: pyvips.Image, layout: Layout, metadata: Metadata) -> tuple[pyvips.Image, str]:
     """The image with its metadata attached, and which kinds of it the encoder shall keep."""
     across, down = metadata.resolution or (72.0, 72.0)
     image = image.copy(xres=across / MILLIMETRES_AN_INCH, yres=down / MILLIMETRES_AN_INCH)
-    patched = exif.upright(metadata.exif, image.width, image.height) if metadata.exif else None
+    patched = exif.upright(metadata.exif, layout.width, layout.height) if metadata.exif else None
     blobs = {"icc": ("icc-profile-data", metadata.icc), "xmp": ("xmp-data", metadata.xmp), "exif": ("exif-data", patched)}
     kept = ["other"]
     for keep, (name, blob) in blobs.items():
@@ -115,13 +117,18 @@ def _described(image: pyvips.Image, metadata: Metadata) -> tuple[pyvips.Image, s
     if metadata.resolution and "exif" not in kept:
         kept.append("exif")  # JPEG and WebP tell their print resolution there
     image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
+    if layout.pages > 1:
+        image.set_type(pyvips.GValue.gint_type, "page-height", layout.height)
+    if layout.pages > 1 and metadata.animation:
+        image.set_type(pyvips.GValue.array_int_type, "delay", list(metadata.animation.delays_ms))
+        image.set_type(pyvips.GValue.gint_type, "loop", metadata.animation.loop)
     return image, "|".join(kept)
 
 
 def _in_memory(layout: Layout, strips: Iterable[Strip]) -> pyvips.Image:
     whole = joined(list(strips))
     samples = _interleaved(whole, layout)
-    image = pyvips.Image.new_from_memory(samples.tobytes(), layout.width, layout.height, samples.shape[2], "float")
+    image = pyvips.Image.new_from_memory(samples.tobytes(), layout.width, layout.total_rows, samples.shape[2], "float")
     return image.copy(interpretation="b-w" if layout.grey else "scrgb")
 
 
@@ -133,7 +140,7 @@ def _interleaved(strip: Strip, layout: Layout) -> NDArray[Any]:
 def _carrier(layout: Layout, strips: Iterable[Strip]) -> Iterator[bytes]:
     """The picture as an uncompressed PNG stream: what libvips takes in by the strip, for every integer kind of picture."""
     kind = {(True, False): 0, (False, False): 2, (True, True): 4, (False, True): 6}[layout.grey, layout.alpha]
-    header = struct.pack(">IIBBBBB", layout.width, layout.height, 8 * layout.dtype.itemsize, kind, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", layout.width, layout.total_rows, 8 * layout.dtype.itemsize, kind, 0, 0, 0)
     yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
     deflate = zlib.compressobj(0)
     for strip in strips:
