@@ -5,7 +5,10 @@ Nothing but the halide package is needed, and that only when a kernel is compile
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
@@ -34,6 +37,9 @@ FEWEST_ROWS = 32
 """Bands are not cut thinner than this: where two meet, both compute the rows around the seam."""
 
 
+LOWEST_PRIORITY = 19
+
+
 def never() -> bool:
     """The answer of nobody who wants to cancel."""
     return False
@@ -49,7 +55,8 @@ class NativeBackend:
     """A network in this project's kernels, on the CPU.
 
     ``threads`` None: one for each processor that this process may use. ``kernels`` lets several back ends share what is compiled;
-    by default compiled kernels are kept in the user's cache folder. Raises BackendError where the kernels cannot run,
+    by default compiled kernels are kept in the user's cache folder. ``low_priority`` lets everything else on the machine go first
+    (on Linux; elsewhere it changes nothing). Raises BackendError where the kernels cannot run,
     ModelError for a precision that the model does not have.
     """
 
@@ -63,6 +70,7 @@ class NativeBackend:
         threads: int | None = None,
         device: str = "auto",
         kernels: Kernels | None = None,
+        low_priority: bool = False,
     ) -> None:
         if device not in ("auto", "cpu"):
             raise BackendError(f"the native back end runs on the CPU, not on {device}")
@@ -75,7 +83,7 @@ class NativeBackend:
         self._threads = (threads or cpu.cores()) if kernels.mapped else 1
         self._size = (0, 0)
         self._kept: list[Band] = []
-        self._pool = ThreadPoolExecutor(self._threads, "native")
+        self._pool = ThreadPoolExecutor(self._threads, "native", _step_back if low_priority else None)
 
     def run(self, y_hw: NDArray[np.float32], cancelled: Callable[[], bool] = never) -> NDArray[np.float32]:
         """Upscale luma as `engine.backends.Backend.run` promises. ``cancelled`` is asked between strips; then Cancelled is raised."""
@@ -84,11 +92,10 @@ class NativeBackend:
         plane = np.ascontiguousarray(np.pad(y_hw, ((0, 0), (0, wide - width))) if wide > width else y_hw, np.float32)
         picture = np.empty((height * self.spec.scale, wide * self.spec.scale), np.float32)
         bands = self._bands(height, width)
-        if len(bands) == 1:
-            bands[0].run(plane, picture, cancelled)
-        else:
-            for done in [self._pool.submit(band.run, plane, picture, cancelled) for band in bands]:
-                done.result()
+        running = [self._pool.submit(band.run, plane, picture, cancelled) for band in bands]
+        wait(running)  # all of them, also after an error: bands keep their windows for the next picture
+        for band in running:
+            band.result()
         return picture if wide == width else np.ascontiguousarray(picture[:, : width * self.spec.scale])
 
     def _bands(self, height: int, width: int) -> list[Band]:
@@ -102,6 +109,12 @@ class NativeBackend:
         """(first row, end) of each band: as many as threads, none thinner than `FEWEST_ROWS`."""
         count = max(1, min(self._threads, height // FEWEST_ROWS))
         return list(pairwise(height * i // count for i in range(count + 1)))
+
+
+def _step_back() -> None:
+    """Make this thread, on Linux, one that runs when nothing else wants to."""
+    if sys.platform.startswith("linux"):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 def _plan(model: Model, precision: Precision, kernels: Kernels) -> Plan:

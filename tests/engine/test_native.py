@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from dataclasses import replace
 
@@ -143,6 +145,15 @@ def test_cancelling_between_strips(kernels, rng):
         backend.run(y, lambda: len(asked) > 2 or asked.append(1) is not None)
     whole = backend.run(y)
     np.testing.assert_allclose(whole[:64], reference.run(gentle_model(backend.spec), y[:48])[:64], atol=1e-4)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads have priorities of their own on Linux")
+def test_low_priority_is_its_threads_alone(kernels):
+    backend = NativeBackend(gentle_model(NetworkSpec(2, 1, 8)), kernels=kernels, low_priority=True)
+    seen = []
+    backend.run(np.zeros((70, 9), np.float32), lambda: seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) is not None)
+    assert set(seen) == {19}
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 19
 
 
 def test_compiled_kernels_are_kept_and_damaged_ones_made_anew(tmp_path, rng):
