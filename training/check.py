@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -28,14 +28,14 @@ LEAST_VALIDATION_SIDE = 16
 """Low-resolution pixels that a validation picture needs: what SSIM's window leaves after cropping."""
 SAME_VALIDATION = 12
 """Places that must agree with a validation picture: more than with a benchmark, since there may be hundreds of them."""
-HASH_SIDE = 16
-SAME_BITS = 6
-"""Whole-picture hashes of 512 bits that differ in fewer are of one picture."""
+THUMBNAIL_SIDE = 16
+SAME_LEVELS = 1.5
+"""Thumbnails that differ by less, root mean square of 8-bit levels, are of one picture."""
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What was seen of one source: the sides of its pictures in pixels, a hash of the whole, its features, or what was wrong.
+    """What was seen of one source: the sides of its pictures in pixels, a thumbnail, its features, or what was wrong.
 
     ``shown`` names for each gallery that was asked the picture that shows the same.
     """
@@ -43,7 +43,7 @@ class Look:
     source: Source
     size: tuple[int, int] = (0, 0)
     lr_size: tuple[int, int] | None = None
-    whole: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    thumbnail: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     features: Features = EMPTY
     shown: tuple[str | None, ...] = ()
     error: str = ""
@@ -55,7 +55,7 @@ def check(train: Sequence[Source], validation: Sequence[Source], scale: int, pat
     Validation pictures are only asked whether they can be used. A training picture is left out also if it shows what a
     benchmark or validation picture shows, or is the same as an earlier one.
     """
-    held, seen = Hashes(), Hashes()
+    held, seen = Thumbnails(), Thumbnails()
     features_of: dict[str, Features] = {}
     for look in _looks(validation, ()):
         if problem := _unfit(look, scale, LEAST_VALIDATION_SIDE):
@@ -70,34 +70,33 @@ def check(train: Sequence[Source], validation: Sequence[Source], scale: int, pat
             seen.add(look)
 
 
-class Hashes:
-    """Whole pictures by their hashes."""
+class Thumbnails:
+    """Whole pictures, known by their means over 16×16 cells."""
 
     def __init__(self) -> None:
         self._names: list[str] = []
-        self._hashes = np.zeros((256, 2 * HASH_SIDE * HASH_SIDE // 8), np.uint8)
+        self._known = np.zeros((256, THUMBNAIL_SIDE**2), np.float32)
 
     def add(self, look: Look) -> None:
         """Remember a picture."""
-        if len(self._names) == len(self._hashes):
-            self._hashes = np.concatenate([self._hashes, np.zeros_like(self._hashes)])
-        self._hashes[len(self._names)] = look.whole
+        if len(self._names) == len(self._known):
+            self._known = np.concatenate([self._known, np.zeros_like(self._known)])
+        self._known[len(self._names)] = look.thumbnail
         self._names.append(str(look.source.hr))
 
     def same(self, look: Look) -> str | None:
         """The file that holds the same picture, scaled or re-encoded; None if there is none."""
         if not self._names:
             return None
-        differing = np.bitwise_count(self._hashes[: len(self._names)] ^ look.whole).sum(axis=1)
-        nearest = int(differing.argmin())
-        return self._names[nearest] if differing[nearest] < SAME_BITS else None
+        differences = np.square(self._known[: len(self._names)] - look.thumbnail).mean(axis=1)
+        nearest = int(differences.argmin())
+        return self._names[nearest] if differences[nearest] < SAME_LEVELS**2 else None
 
 
-def whole_hash(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """512 bits: whether each of 16×16 cells is brighter than its neighbour to the right, and than the one below."""
-    small = cv2.resize(grey, (HASH_SIDE + 1, HASH_SIDE + 1), interpolation=cv2.INTER_AREA).astype(np.int16)
-    bits = np.concatenate([small[:-1, :-1] > small[:-1, 1:], small[:-1, :-1] > small[1:, :-1]])
-    return np.packbits(bits)
+def thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Means over 16×16 cells of a picture, in 8-bit levels, (256,)."""
+    small = cv2.resize(grey.astype(np.float32), (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
+    return cast("NDArray[np.float32]", small.ravel())
 
 
 def _looks(sources: Iterable[Source], galleries: Sequence[tuple[Gallery, int]]) -> Iterator[Look]:
@@ -114,7 +113,7 @@ def _look(source: Source, galleries: Sequence[tuple[Gallery, int]]) -> Look:
     grey = grey_of(pixels)
     seen = features(grey)
     shown = tuple(gallery.shown_by(seen, same) for gallery, same in galleries)
-    return Look(source, grey.shape, small and (small[0], small[1]), whole_hash(grey), seen, shown)
+    return Look(source, grey.shape, small and (small[0], small[1]), thumbnail(grey), seen, shown)
 
 
 def _unfit(look: Look, scale: int, least: int) -> Problem | None:
@@ -130,7 +129,7 @@ def _unfit(look: Look, scale: int, least: int) -> Problem | None:
     return None
 
 
-def _unwelcome(look: Look, held: Hashes, seen: Hashes) -> Problem | None:
+def _unwelcome(look: Look, held: Thumbnails, seen: Thumbnails) -> Problem | None:
     """Why a usable training picture must be left out all the same."""
     overlap, benchmark = look.shown
     if shown := held.same(look) or overlap:

@@ -59,6 +59,6 @@ def read(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
             raise TrainingError(f"{path}: checkpoint format {record['format']!r} is unknown; this version reads format {FORMAT}")
         progress = record["progress"]
         return Checkpoint(record["settings"], record["trainer"], Progress(**{**progress, "losses": tuple(progress["losses"])}))
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TrainingError(f"{path}: not a checkpoint that can be read ({reason})") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,7 +66,8 @@ class PlaneStore:
 
     def _mapped(self, plane: NDArray[np.uint16]) -> NDArray[np.uint16]:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives as long as the planes do
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives as long as the store
+            weakref.finalize(self, self._file.close)  # what is mapped stays
         offset = self._file.seek(0, os.SEEK_END)
         self._file.write(np.ascontiguousarray(plane).data)
         self._file.flush()

@@ -10,6 +10,9 @@ import torch
 
 from engine.errors import Cancelled, TrainingError
 from engine.events import Energy
+from engine.export import tflite
+from engine.storing import aside
+from engine.weights import read as read_model
 from engine.weights import write as write_model
 from training import checkpoint, events
 from training.checkpoint import Checkpoint, Progress
@@ -208,11 +211,19 @@ class Run:
             write_model(to_model(network, self.settings, self._progress, self.trainer.step), file)
         return events.Saved(self.trainer.step, self._place.folder.relative(file))
 
+    def _store_tflite(self, model: Path) -> events.Saved:
+        file, size = model.with_suffix(".tflite"), (self.settings.tflite_width, self.settings.tflite_height)
+        with aside(file, overwrite=True) as temporary:
+            temporary.write_bytes(tflite.to_bytes(read_model(model), "int8", size))
+        return events.Saved(self.trainer.step, self._place.folder.relative(file))
+
     def _finish(self, reason: Literal["done", "stopped"]) -> Iterator[Event]:
         if self._validated != self.trainer.step:
             yield from self._validate()
             yield from self._save()
         file = self._place.folder.model(self.settings.name)
+        if self.settings.gen_tflite and self._place.processes.first and file.exists():
+            yield self._store_tflite(file)
         yield events.Finished(self.trainer.step, reason, self._progress.best_db, self._place.folder.relative(file))
 
     def _averaged(self) -> Network:

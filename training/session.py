@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from training.loop import NotFiniteError
 from training.material import Preparation
 from training.networks import device_of
 from training.runs import Place, Run
+from training.tensorboard import Log
 from training.settings import Settings, check_names, resolve
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def train(folder: RunFolder, settings: Settings, control: Control) -> Iterator[E
     with _together(device) as processes:
         place = Place(folder, device, processes, control)
         if processes.first:
-            yield from _recorded(folder, _work(place, settings))
+            yield from _recorded(folder, settings, _work(place, settings))
         else:
             for _ in _work(place, settings):
                 pass
@@ -88,27 +89,34 @@ def _last(place: Place) -> Checkpoint | None:
     return start
 
 
-def _recorded(folder: RunFolder, events: Iterator[Event]) -> Iterator[Event]:
+def _recorded(folder: RunFolder, settings: Settings, events: Iterator[Event]) -> Iterator[Event]:
     """The same events, each written down first. A failure is told as the last one."""
-    journal: Journal | None = None
-    try:
-        for event in events:
-            journal = journal or Journal(folder)
-            journal.add(event)
-            yield event
-    except AdderSESRError as error:
-        journal = journal or Journal(folder)
-        journal.add(_failure(folder, error))
-        raise
-    finally:
-        if journal:
-            journal.close()
+    with ExitStack() as stack:
+        logs: list[Journal | Log] = []
+        try:
+            for event in events:
+                logs = logs or _logs(folder, settings, stack)
+                for log in logs:
+                    log.add(event)
+                yield event
+        except AdderSESRError as error:
+            for log in logs or _logs(folder, settings, stack):
+                log.add(_failure(folder, error))
+            raise
+
+
+def _logs(folder: RunFolder, settings: Settings, stack: ExitStack) -> list[Journal | Log]:
+    """Where events are written down. Made with the first of them, since going on from a checkpoint rewrites the record before."""
+    logs: list[Journal | Log] = [Journal(folder), *([Log(folder.path / "tensorboard")] if settings.tensorboard else [])]
+    for log in logs:
+        stack.callback(log.close)
+    return logs
 
 
 def _failure(folder: RunFolder, error: AdderSESRError) -> TrainingFailed:
     kept = folder.relative(folder.last) if folder.last.exists() else None
     if isinstance(error, NotFiniteError):
-        return TrainingFailed(type(error).__name__, str(error), error.step, error.rate, kept)
+        return TrainingFailed(type(error).__name__, f"{error}; last good checkpoint: {kept}", error.step, error.rate, kept)
     return TrainingFailed(type(error).__name__, str(error), checkpoint=kept)
 
 

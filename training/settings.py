@@ -176,6 +176,8 @@ class Settings:
             raise ConfigError(f"hr_patch: {self.hr_patch} is not a multiple of scale {self.scale}")
         if self.linear_block_type == "expanded" and self.quant_W:
             raise ConfigError("quant_W: expanded blocks have no kernel to quantise; use linear_block_type collapsed")
+        if self.gen_tflite and not (self.quant_W and self.quant_A):
+            raise ConfigError("gen_tflite: an int8 TFLite file needs a network trained with quant_W and quant_A")
         if self.distil and not self.teacher:
             raise ConfigError("distil: needs a teacher")
         if any(character in self.model_name for character in "/\\\0") or self.model_name.startswith("."):

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tests.training.drawings import draw, store
+
+from engine.errors import DataError
+from engine.resize import imresize
+from training.data import Pair, Patches, PlaneStore, as_unit, load, make_pair
+from training.sources import Source, find, held_out_list, hold_out, picture_files
+
+
+def test_pictures_are_found_in_folders_below_but_not_in_hidden_ones(pictures: Path, tmp_path: Path) -> None:
+    assert [file.relative_to(pictures).as_posix() for file in picture_files(pictures)][-2:] == ["deeper/deep.png", "deeper/grey.png"] or len(
+        picture_files(pictures)
+    ) == 6
+    store(tmp_path / ".hidden" / "a.png", draw(0))
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(DataError, match="no pictures"):
+        picture_files(tmp_path)
+    with pytest.raises(DataError, match="no such folder"):
+        picture_files(tmp_path / "missing")
+
+
+def test_a_pair_is_the_whole_picture_scaled_down(pictures: Path) -> None:
+    lr, hr = make_pair(Source("grey", pictures / "deeper" / "grey.png"), 3)
+    stored = cv2.imread(str(pictures / "deeper" / "grey.png"), cv2.IMREAD_GRAYSCALE)[:63, :78]
+    assert np.array_equal(hr, stored.astype(np.float32) / np.float32(255))
+    assert np.array_equal(lr, imresize(stored, 21, 26).astype(np.float32) / np.float32(255))
+
+
+def test_sixteen_bits_give_the_same_luma_as_eight(pictures: Path, tmp_path: Path) -> None:
+    deep = make_pair(Source("deep", pictures / "deeper" / "deep.png"), 2)[1]
+    eight = make_pair(Source("eight", store(tmp_path / "eight.png", draw(5))), 2)[1]
+    assert np.abs(deep - eight).max() < 1e-6
+
+
+def test_planes_beyond_the_bound_lie_in_a_file_and_read_the_same(pictures: Path, tmp_path: Path) -> None:
+    sources = find(pictures, 2)
+    in_memory = list(load(sources, 2, PlaneStore(64, tmp_path)))
+    in_file = list(load(sources, 2, PlaneStore(0, tmp_path)))
+    assert all(isinstance(pair.hr, np.memmap) for pair in in_file)
+    assert not any(isinstance(pair.hr, np.memmap) for pair in in_memory)
+    for a, b in zip(in_memory, in_file, strict=True):
+        assert np.array_equal(a.lr, b.lr)
+        assert np.array_equal(a.hr, b.hr)
+    exact = make_pair(sources[0], 2)
+    assert np.abs(as_unit(in_file[0].hr) - exact[1]).max() < 1e-5
+
+
+def test_a_batch_depends_on_the_seed_and_the_step_alone(pictures: Path, tmp_path: Path) -> None:
+    pairs = list(load(find(pictures, 2), 2, PlaneStore(64, tmp_path)))
+    patches = Patches(pairs, 2, 16, 6, seed=3)
+    low, high = patches.draw(11)
+    patches.draw(12)
+    again = Patches(pairs, 2, 16, 6, seed=3).draw(11)
+    assert np.array_equal(low, again[0])
+    assert np.array_equal(high, again[1])
+    assert low.shape == (6, 1, 16, 16)
+    assert high.shape == (6, 1, 32, 32)
+    assert not np.array_equal(low, Patches(pairs, 2, 16, 6, seed=4).draw(11)[0])
+
+
+def test_parts_of_a_batch_are_the_batch(pictures: Path, tmp_path: Path) -> None:
+    pairs = list(load(find(pictures, 2), 2, PlaneStore(64, tmp_path)))
+    patches = Patches(pairs, 2, 16, 6, seed=3)
+    whole, parts = patches.draw(5), [patches.draw(5, part, 3) for part in range(3)]
+    for index in range(2):
+        assert np.array_equal(whole[index], np.concatenate([part[index] for part in parts]))
+
+
+def test_patches_stay_aligned_when_turned_and_mirrored() -> None:
+    low = np.arange(24 * 30, dtype=np.float32).reshape(24, 30)
+    patches = Patches([Pair("ramp", low, low.repeat(2, 0).repeat(2, 1))], 2, 8, 16, seed=0)
+    lows, highs = patches.draw(0)
+    assert np.array_equal(lows.repeat(2, 2).repeat(2, 3), highs)
+    assert len({patch.tobytes() for patch in lows}) == 16
+
+
+def test_large_pictures_are_drawn_more_often_unless_told_otherwise() -> None:
+    small, large = (Pair(str(side), np.full((side, side), side, np.float32), np.full((2 * side, 2 * side), side, np.float32)) for side in (16, 64))
+    by_area = Patches([small, large], 2, 16, 400, seed=0).draw(0)[0]
+    equal = Patches([small, large], 2, 16, 400, seed=0, equal=True).draw(0)[0]
+    assert (by_area[:, 0, 0, 0] == 64).mean() == pytest.approx(0.8, abs=0.06)
+    assert (equal[:, 0, 0, 0] == 64).mean() == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_picture_smaller_than_a_patch_is_named() -> None:
+    with pytest.raises(DataError, match="tiny"):
+        Patches([Pair("tiny", np.zeros((8, 40), np.float32), np.zeros((16, 80), np.float32))], 2, 16, 1, seed=0)
+
+
+def test_div2k_layout_with_and_without_its_small_pictures(tmp_path: Path) -> None:
+    for number in (1, 2):
+        store(tmp_path / "DIV2K_train_HR" / f"000{number}.png", draw(number))
+    store(tmp_path / "DIV2K_train_LR_bicubic" / "X2" / "0001x2.png", draw(1)[::2, ::2])
+    store(tmp_path / "DIV2K_valid_HR" / "0801.png", draw(3))
+    first, second = find(tmp_path, 2)
+    assert (first.name, first.lr.name, second.lr) == ("0001", "0001x2.png", None)
+    assert [source.name for source in find(tmp_path, 2, "valid")] == ["0801"]
+    assert find(tmp_path, 4)[0].lr is None
+    lr, hr = make_pair(first, 2)
+    assert lr.shape == (32, 40)
+    assert hr.shape == (64, 80)
+
+
+def test_named_pairs_are_understood(tmp_path: Path) -> None:
+    store(tmp_path / "a_HR.png", draw(1))
+    store(tmp_path / "a_LR.png", draw(1)[::2, ::2])
+    (source,) = find(tmp_path, 2)
+    assert (source.name, source.hr.name, source.lr.name) == ("a", "a_HR.png", "a_LR.png")
+
+
+def test_the_held_out_list_follows_its_rule(data: Path) -> None:
+    for folder, names in held_out_list().items():
+        files = sorted(file.name for file in (data / "train" / folder).iterdir())
+        assert names == set(files[7::40])
+    train, held = hold_out(find(data / "train", 2))
+    assert len(held) == 34
+    assert {source.hr.name for source in held if source.hr.parent.name == "t91"} == {"t16.webp", "t53.webp", "tt6.webp"}
+    assert len(train) + len(held) == 1314
+
+
+def test_other_folders_hold_out_every_fortieth(tmp_path: Path) -> None:
+    sources = [Source(str(i), tmp_path / f"{i:03}.png") for i in range(50)]
+    train, held = hold_out(sources)
+    assert [source.name for source in held] == ["7", "47"]
+    assert len(train) == 48
+    assert hold_out(sources[:7])[1] == []

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from engine.network import NetworkSpec
+from training.config import TrainConfig
+from training.data import Pair, Patches
+from training.loop import NotFiniteError, Trainer, learning_rate, pixel_loss
+from training.network import build
+from tests.training.drawings import draw
+
+SPEC = NetworkSpec(2, 1, 4)
+CONFIG = TrainConfig(spec=SPEC, expansion=8, steps=30, batch=4, patch=12, rate=2e-3, warm_up=3, ema=0.9)
+
+
+@pytest.fixture
+def patches() -> Patches:
+    high = draw(3).mean(axis=2).astype(np.float32) / 255
+    low = high.reshape(32, 2, 40, 2).mean((1, 3))
+    return Patches([Pair("drawn", low, high)], 2, CONFIG.patch, CONFIG.batch, seed=1)
+
+
+def trainer(patches: Patches, config: TrainConfig = CONFIG, **more: object) -> Trainer:
+    torch.manual_seed(5)
+    return Trainer(config, build(config.spec, expansion=config.expansion), patches, **more)
+
+
+def test_the_loss_falls_and_the_same_seed_gives_the_same_losses(patches: Patches) -> None:
+    first, second = trainer(patches), trainer(patches)
+    losses = [first.advance() for _ in range(30)]
+    assert losses == [second.advance() for _ in range(30)]
+    assert np.mean(losses[-10:]) < 0.8 * losses[0]
+
+
+def test_a_state_goes_on_to_the_bit(patches: Patches) -> None:
+    whole = trainer(patches, CONFIG)
+    losses = [whole.advance() for _ in range(20)]
+    half = trainer(patches)
+    for _ in range(9):
+        half.advance()
+    other = trainer(patches)
+    other.load_state(half.state())
+    assert [other.advance() for _ in range(11)] == losses[9:]
+    assert all(torch.equal(a, b) for a, b in zip(whole.average.values(), other.average.values(), strict=True))
+
+
+def test_the_rate_rises_then_falls_to_zero() -> None:
+    rates = [learning_rate(CONFIG, step) for step in range(31)]
+    assert rates[:3] == pytest.approx([CONFIG.rate / 3, CONFIG.rate * 2 / 3, CONFIG.rate])
+    assert all(a >= b for a, b in itertools.pairwise(rates[2:]))
+    assert rates[-1] == 0.0
+    constant = TrainConfig(schedule="constant", warm_up=0)
+    assert {learning_rate(constant, step) for step in (0, 1000, 27_999)} == {constant.rate}
+
+
+def test_the_average_covers_buffers_and_follows_the_weights(patches: Patches) -> None:
+    adder = TrainConfig(spec=NetworkSpec(2, 1, 4, "adder"), expansion=8, steps=10, batch=4, patch=12, rate=1e-3, ema=0.9)
+    run = trainer(patches, adder)
+    names = [name for name, _ in run.network.named_buffers() if name in run.average]
+    before = {name: run.average[name].clone() for name in names}
+    for _ in range(5):
+        run.advance()
+    assert names
+    assert any(not torch.equal(run.average[name], before[name]) for name in names)
+    plain = trainer(patches, TrainConfig(spec=SPEC, expansion=8, steps=5, batch=4, patch=12, ema=0.0))
+    plain.advance()
+    assert all(torch.equal(plain.average[name], tensor) for name, tensor in plain.network.state_dict().items())
+
+
+def test_losses_are_what_they_are_called() -> None:
+    x, t = torch.tensor([0.0, 3.0]), torch.tensor([1.0, 1.0])
+    assert pixel_loss(x, t, "l1").item() == pytest.approx(1.5)
+    assert pixel_loss(x, t, "l2").item() == pytest.approx(2.5)
+    assert pixel_loss(x, t, "charbonnier").item() == pytest.approx((math.sqrt(1 + 1e-6) + math.sqrt(4 + 1e-6)) / 2)
+
+
+def test_the_loss_becomes_l2_where_told(patches: Patches) -> None:
+    l1, l2 = trainer(patches), trainer(patches, TrainConfig(spec=SPEC, expansion=8, steps=30, batch=4, patch=12, l2_from=0.0))
+    assert l2.advance() < 0.2 * l1.advance()
+
+
+def test_gradients_are_clipped(patches: Patches) -> None:
+    run = trainer(patches, TrainConfig(spec=SPEC, expansion=8, steps=30, batch=4, patch=12, clip=1e-4))
+    run.advance()
+    norm = torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in run.network.parameters()]))
+    assert norm.item() == pytest.approx(1e-4, rel=1e-3)
+
+
+def test_a_teacher_is_imitated(patches: Patches) -> None:
+    class Shifted(torch.nn.Module):
+        def forward(self, low: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.interpolate(low, scale_factor=2) * 0 + 0.9
+
+    config = TrainConfig(spec=SPEC, expansion=8, steps=60, batch=4, patch=12, rate=1e-2, warm_up=0, distil=1.0)
+    run = trainer(patches, config, teacher=Shifted())
+    for _ in range(60):
+        run.advance()
+    low, _ = patches.draw(0)
+    assert abs(run.network(torch.from_numpy(low)).mean().item() - 0.9) < 0.05
+    assert abs(low.mean() - 0.9) > 0.2
+
+
+def test_what_is_not_finite_stops_with_step_and_rate(patches: Patches) -> None:
+    run = trainer(patches)
+    run.advance()
+    with torch.no_grad():
+        run.network.first.expand.weight.fill_(math.inf)
+    with pytest.raises(NotFiniteError, match=r"step 1 with a learning rate of 0\.00133") as caught:
+        run.advance()
+    assert (caught.value.step, caught.value.rate) == (1, pytest.approx(CONFIG.rate * 2 / 3))
+    with pytest.raises(NotFiniteError, match=r"first\.expand\.weight"):
+        run.check_finite()
+
+
+def test_mixed_precision_changes_nothing_on_a_processor(patches: Patches) -> None:
+    config = TrainConfig(spec=SPEC, expansion=8, steps=30, batch=4, patch=12, rate=2e-3, warm_up=3, ema=0.9, amp=True)
+    assert trainer(patches, config).advance() == trainer(patches).advance()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_mixed_precision_on_cuda_learns(patches: Patches) -> None:
+    config = TrainConfig(spec=SPEC, expansion=8, steps=30, batch=4, patch=12, rate=2e-3, warm_up=3, ema=0.9, amp=True)
+    run = Trainer(config, build(SPEC, expansion=8).cuda(), patches)
+    losses = [run.advance() for _ in range(30)]
+    assert losses[-1] < losses[0]

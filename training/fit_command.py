@@ -1,0 +1,41 @@
+"""`addersesr fit`: a network fitted to somebody's own material. Torch is imported when it begins."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from engine.errors import UsageError
+from training.command import printer
+from training.models import find_model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to fit to, which network, where the result goes, and how long it may take."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="pictures, clips or folders that show what the network is for")
+    parser.add_argument("--model", default="sesr-m5-x2", metavar="ID|FILE", help="the network to begin with (default: %(default)s)")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the fitted network, a .safetensors file")
+    parser.add_argument("--minutes", type=_minutes, default=3.0, help="how long it may take (default: 3)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="general pictures to mix in, so that the network stays good at other things")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that exists")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit, printing events; 0 if something was gained, 1 if not. Raises AdderSESRError."""
+    from training.fit import Fit, check_output  # noqa: PLC0415 - brings torch
+
+    if args.output.is_dir():
+        raise UsageError(f"-o {args.output}: is a folder; name the .safetensors file")
+    check_output(args.output, overwrite=args.overwrite)
+    show, gained = printer(as_json=args.json), False
+    for event in Fit(args.inputs, find_model(args.model), args.output, args.minutes, (args.data,) if args.data else ()).events():
+        show(event)
+        gained = gained or event.name == "saved"
+    return 0 if gained else 1
+
+
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1440:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1440")
+    return value
