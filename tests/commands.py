@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -130,3 +131,14 @@ def size_of(path: Path) -> tuple[int, int]:
 def tree(folder: Path) -> list[str]:
     """Every file below a folder, hidden ones included."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def mount_tmpfs(folder: Path, size: str) -> bool:
+    """Mount a small disk; False where that is not allowed."""
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    return shutil.which("mount") is not None and subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+def unmount(folder: Path) -> None:
+    """Take the small disk away."""
+    subprocess.run(["umount", str(folder)], check=True)

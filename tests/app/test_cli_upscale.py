@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 
 import cv2
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.network import NetworkSpec
-from tests.commands import photo, size_of, store, store_model, tree
+from tests.commands import mount_tmpfs, photo, size_of, store, store_model, tree, unmount
 
 FINISHED = {"event", "input", "output", "seconds", "model", "backend", "precision", "energy"}
 
@@ -257,14 +256,10 @@ def test_killed_at_any_moment_no_output_is_half_written(command, model_file, tmp
     assert tree(out) == sorted(path.name for path in sources), "what a killed run left aside is gone as well"
 
 
-def mounted(folder, size):
-    return subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False).returncode == 0
-
-
 def test_a_full_disk_is_said_and_leaves_nothing(command, model_file, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if not mounted(disk, "64k"):
+    if not mount_tmpfs(disk, "64k"):
         pytest.skip("needs to mount a tmpfs")
     try:
         source = tmp_path / "noise.png"
@@ -275,7 +270,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(command, model_file, tmp_path):
         assert "disk is full" in done.err
         assert tree(disk) == []
     finally:
-        subprocess.run(["umount", disk], check=True)
+        unmount(disk)
 
 
 def test_a_12_megapixel_jpeg_upscales(command, tmp_path):

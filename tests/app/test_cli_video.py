@@ -9,7 +9,7 @@ from addersesr_app.console import Console
 from addersesr_app.job_output import JobPrinter
 from engine.events import Energy, Finished, Progress, Started, Summary
 from tests.clips import frames_of, luma_of, packets_of, store_clip, times_of
-from tests.commands import tree
+from tests.commands import mount_tmpfs, tree, unmount
 
 
 def test_a_clip_becomes_a_larger_clip_with_its_sound(command, model_file, tmp_path):
@@ -59,6 +59,24 @@ def test_killed_at_any_moment_a_film_goes_on_and_is_as_if_never_interrupted(comm
     for one, other in zip(expected, made, strict=True):
         assert one.pts == other.pts
         assert np.array_equal(luma_of(one), luma_of(other))
+
+
+def test_a_full_disk_leaves_no_film_and_is_said(command, model_file, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if not mount_tmpfs(disk, "300k"):
+        pytest.skip("needs to mount a tmpfs")
+    try:
+        source = store_clip(tmp_path / "clip.mkv", 60, size=(160, 120), codec="ffv1")
+        words = ("upscale", source, "-o", disk, "--model", model_file, "--backend", "onnx", "--json")
+        done = command(*words, "--codec", "ffv1")
+        assert done.status == 1
+        [failed] = done.named("failed")
+        assert failed["error"] == "OutputError"
+        assert "disk is full" in failed["message"]
+        assert not [name for name in tree(disk) if not name.startswith(".addersesr-")]
+    finally:
+        unmount(disk)
 
 
 def test_an_unknown_codec_is_wrong_usage(command, model_file, tmp_path):
