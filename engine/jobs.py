@@ -38,7 +38,8 @@ class Settings:
     """How a job's inputs are upscaled and its outputs stored. ``extension`` (with its dot) is the format, None for the source's.
 
     ``quality`` is 1..100 for formats that lose something; ``tile`` the largest tile's side in input pixels, None for automatic.
-    ``codec`` and ``effort`` are for films (see `engine.video_codecs`), as is ``keep_interlaced``.
+    ``codec`` and ``effort`` are for films (see `engine.video_codecs`), as is ``keep_interlaced``. ``provenance``
+    puts how a picture was made into its XMP.
     """
 
     model: str | None = None
@@ -56,6 +57,7 @@ class Settings:
     codec: str = "auto"
     effort: Effort = "balanced"
     keep_interlaced: bool = False
+    provenance: bool = True
 
     def __post_init__(self) -> None:
         if self.template is not None:

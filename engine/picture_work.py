@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from engine import images
+from engine import images, provenance
 from engine.errors import BackendError, OutputError
 from engine.events import Event, Finished
 from engine.naming import next_free
@@ -42,10 +42,11 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
                 if shop.settings.existing != "rename" or not os.path.lexists(output):
                     raise
                 output = next_free(output, os.path.lexists)  # somebody took the name since the job was planned
-    for warning in source.warnings:
+    for warning in (*source.warnings, *images.losses(output, source.layout, source.metadata)):
         report.warn(warning)
     factors = [model.spec.scale**step for step in range(steps_to(source.layout, size, model.spec.scale))]
-    energy = shop.energy(model, [(source.layout.width * k, source.layout.height * k) for k in factors], measured)
+    sizes = [(source.layout.width * k, source.layout.height * k) for k in factors]
+    energy = shop.energy(model, sizes, measured, source.layout.pages)
     backend, seconds = shop.backend(model), time.perf_counter() - started
     return Finished(str(task.source), str(output), seconds, model.id, backend.name, backend.precision, energy, *size)
 
@@ -63,4 +64,7 @@ def _attempt(
     settings = shop.settings
     upscaler = Upscaler(shop.backend(model), tile=settings.tile)
     layout, strips = upscaler.stream(source, report.progress, cancelled, size)
-    images.write_strips(layout, strips, source.metadata, output, quality=settings.quality, overwrite=settings.existing == "overwrite")
+    metadata = source.metadata
+    if settings.provenance:
+        metadata = provenance.record(metadata, provenance.made_with(model, upscaler.backend, size, settings.tile))
+    images.write_strips(layout, strips, metadata, output, quality=settings.quality, overwrite=settings.existing == "overwrite")

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tile", type=positive, metavar="PIXELS", help="side of the pieces a picture is worked in (default: automatic)")
     parser.add_argument("--format", metavar="NAME", help="output format, such as png, jpeg, webp or mp4 (default: the input's)")
     parser.add_argument("--quality", type=percent, metavar="1-100", help="for formats that lose something")
+    parser.add_argument("--no-provenance", action="store_true", help="do not note in a picture's XMP how it was made")
     parser.add_argument("--codec", choices=("auto", *CODECS), default="auto", metavar="NAME", help=f"of videos: {', '.join(CODECS)}")
     parser.add_argument("--effort", choices=EFFORTS, default="balanced", help="of videos: encode faster, or into smaller files")
     parser.add_argument("--keep-interlaced", action="store_true", help="of videos: do not deinterlace")
@@ -84,6 +85,7 @@ def settings(args: argparse.Namespace) -> jobs.Settings:
         codec=args.codec,
         effort=args.effort,
         keep_interlaced=args.keep_interlaced,
+        provenance=not args.no_provenance,
         existing="overwrite" if args.overwrite else "skip" if args.skip_existing else "rename",
     )
 
