@@ -7,7 +7,7 @@ import os
 import platform
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -104,12 +104,12 @@ class Kernels:
             return
         path = self._path(self.folder, shape)
         aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
+        with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             aside.write_bytes(hashlib.sha256(elf).digest() + elf)
             aside.replace(path)
-        except OSError:
-            aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
 
     def _path(self, folder: Path, shape: Shape) -> Path:
         """Where a kernel is kept: a name that changes with its source, Halide's version and the processor."""

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("halide")
 
 from engine import reference, reference_integer
+from engine.backends import native_strips
 from engine.backends.native import NativeBackend
 from engine.errors import BackendError, Cancelled, ModelError
 from engine.integer import parse
@@ -71,9 +72,13 @@ def test_xl(block, precision, kernels, rng):
     check(quantised(NetworkSpec(2, 11, 32, block, "relu"), rng), precision, kernels, rng, [(18, 35)])
 
 
-@pytest.mark.parametrize("width", [640, 3000])
-def test_many_strips_are_one_picture(width, kernels, rng):
-    check(quantised(NetworkSpec(2, 2, 16, "adder", "relu"), rng), "int8", kernels, rng, [(100, width)], threads=3)
+@pytest.mark.parametrize("strip_bytes", [1, 9_000, 40_000])
+def test_many_strips_are_one_picture(strip_bytes, kernels, rng, monkeypatch):
+    """Strips of one row, of a few and of many, over three bands."""
+    monkeypatch.setattr(native_strips, "STRIP_BYTES", strip_bytes)
+    model = quantised(NetworkSpec(2, 2, 16, "adder", "relu"), rng)
+    check(model, "int8", kernels, rng, [(100, 37)], threads=3)
+    check(model, "fp32", kernels, rng, [(100, 37)], threads=3)
 
 
 @pytest.mark.parametrize("codes", [(0, 255), (255, 0)])
