@@ -11,6 +11,7 @@ from engine.errors import OutputError, PictureError, UsageError
 from engine.events import Event, Failed, Skipped, Warned
 from engine.kinds import Kind, extensions, kind_of, what_it_is
 from engine.naming import Naming, next_free, output_extension
+from engine.sequences import sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,7 +103,9 @@ def output_for(file: Found, naming: Naming, *, alone: bool) -> Path:
     writable = WRITABLE_PICTURES if file.kind == "picture" else WRITABLE_VIDEOS
     extension = output_extension(file.path, naming, writable, FALLBACKS[file.kind])
     if file.root is None:
-        return (destination or file.path.parent) / naming.name(file.path, extension)
+        pictures = sequence(file.path)
+        source = file.path if pictures is None else file.path.with_name(pictures.stem + file.path.suffix)
+        return (destination or file.path.parent) / naming.name(source, extension)
     base = destination or beside(file.root, naming.scale)
     return base / file.path.relative_to(file.root).parent / naming.name(file.path, extension, template="{stem}")
 
@@ -125,6 +128,9 @@ def find(path: Path, notices: list[Event], destination: Path | None = None) -> I
     to ``notices``.
     """
     try:
+        if sequence(path) is not None:
+            yield Found(path, "video", None)
+            return
         mode = path.stat().st_mode
         if path.is_dir():
             yield from _walk(path, path, notices, destination.resolve() if destination else None)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import av
 
 from engine.errors import VideoError
+from engine.sequences import sequence
 from engine.storing import unstorable
 from engine.video_planes import frame_of
 
@@ -94,8 +95,11 @@ class Pieces:
 
 def key_of(info: VideoInfo, **settings: object) -> str:
     """What pieces are made from and how, as text that changes when either does."""
-    status = info.path.stat()
+    pictures = sequence(info.path)
+    status = (info.path if pictures is None else pictures.file(pictures.last)).stat()
     facts = {"file": str(info.path.resolve()), "bytes": status.st_size, "modified_ns": status.st_mtime_ns, "pieces": FRAMES}
+    if pictures is not None:
+        facts |= {"first": pictures.first, "last": pictures.last}
     return json.dumps({**facts, **settings}, sort_keys=True, default=str)
 
 

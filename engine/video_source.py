@@ -13,6 +13,7 @@ from av.filter import Graph
 from av.video.reformatter import ColorRange, Interpolation
 
 from engine.errors import VideoError
+from engine.sequences import sequence
 from engine.video_planes import Planes, Sampling, planar_equivalent, planes_of, sampling
 
 if TYPE_CHECKING:
@@ -110,8 +111,10 @@ def examine(path: Path) -> VideoInfo:
 
 
 def open_video(path: Path) -> InputContainer:
-    """Open a video file for reading. Raises VideoError."""
+    """Open a video file, or numbered pictures, for reading. Raises VideoError."""
     try:
+        if (pictures := sequence(path)) is not None:
+            return av.open(str(path), format="image2", options={"start_number": str(pictures.first)})
         return av.open(str(path), metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoError(f"{path}: cannot be opened as a video ({_words(error)})") from error

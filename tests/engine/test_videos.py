@@ -18,6 +18,7 @@ from engine.errors import Cancelled
 from engine.events import Failed, Finished, Progress, Summary, Warned
 from engine.reference import run as reference
 from engine.selection import Target
+from engine.sequences import sequence
 from engine.stream import ahead
 from engine.video_codecs import mastering_words
 from engine.video_mux import decoding_times
@@ -25,7 +26,7 @@ from engine.video_planes import frame_of, from_unit, planar_equivalent, planes_o
 from engine.video_source import examine
 from engine.weights import read
 from tests.clips import frame, frames_of, luma_of, packets_of, store_clip, times_of
-from tests.commands import store_model, tree
+from tests.commands import store, store_model, tree
 
 FORMS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p12le", "gray", "gray10le"]
 
@@ -343,6 +344,18 @@ def test_what_the_container_cannot_hold_is_left_out_and_said(tmp_path, model):
     events = upscaled(model, source, destination=tmp_path / "out.mp4")
     assert any("subtitle stream" in event.message and "left out" in event.message for event in events if isinstance(event, Warned))
     assert [data for _, data in packets_of(tmp_path / "out.mp4", "audio")] == [data for _, data in packets_of(source, "audio")]
+
+
+def test_numbered_pictures_are_a_film(tmp_path, model):
+    folder = tmp_path / "frames"
+    for number in (7, 8, 9, 10, 12):
+        store(folder / f"shot_{number:03d}.png", 24, 16, seed=number)
+    output = output_of(upscaled(model, folder / "shot_%03d.png", codec="ffv1"))
+    assert output == folder / "shot_x2.mkv"
+    made = frames_of(output)
+    assert [(len(made), made[0].width, made[0].height)] == [(4, 48, 32)], "the run ends where a number is missing"
+    assert sequence(folder / "none_%03d.png") is None
+    assert sequence(folder / "shot_007.png") is None
 
 
 def test_a_file_that_is_no_video_fails_alone(tmp_path, model):
