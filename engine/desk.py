@@ -13,8 +13,8 @@ import numpy as np
 
 from engine import images, jobs, preview
 from engine.backends import choose
-from engine.errors import PictureError
-from engine.events import Event, Progress, Skipped, Summary
+from engine.errors import OutputError, PictureError
+from engine.events import Event, Failed, Finished, Progress, Skipped, Summary
 from engine.gallery import Gallery, Stamp, Wall, stamp_of
 from engine.ledger import Ledger
 from engine.planning import plan
@@ -56,7 +56,9 @@ if TYPE_CHECKING:
     Asked = Callable[[], bool]
 
 SCREEN_TILE = 384
-"""The largest tile of what a person waits for, in input pixels: a tile is how long a cancel takes."""
+"""The largest tile of the picture on the screen, in input pixels: a tile is how long a cancel takes."""
+PREVIEW_TILE = 1024
+"""The largest tile of a preview: all that is seen, at once."""
 FILE_TILE = 512
 """The largest tile of a queued file."""
 BENCH_RUNS = 2
@@ -146,7 +148,9 @@ class Desk:
         )
 
     def save(self, request: Save, tell: Tell, cancelled: Asked) -> Saved:
-        """Store the result of `show`, under the name that the rules give. Raises OutputError, PictureError."""
+        """Store the result of `show`, under the name that the rules give; another size is made anew. Raises OutputError, PictureError."""
+        if request.output.scale or request.output.width or request.output.height:
+            return self._save_resized(request, tell, cancelled)
         result = self._result(request, tell, cancelled)
         naming = jobs.naming(settings(request.network, request.output), select(self._catalogue, request.network.model, Target()))
         planned = plan((Path(request.path),), naming)
@@ -155,6 +159,22 @@ class Desk:
         target = planned.tasks[0].output
         images.write(result, target, quality=request.output.quality, overwrite=request.output.existing == "overwrite")
         return Saved(request.id, request.path, str(target))
+
+    def _save_resized(self, request: Save, tell: Tell, cancelled: Asked) -> Saved:
+        """As a job of one file, since a network's result is resampled in float and not after it was rounded."""
+        ends: list[Finished | Failed | Skipped] = []
+
+        def pass_on(event: Event) -> None:
+            ends.append(event) if isinstance(event, Finished | Failed | Skipped) else tell(event)
+
+        work = Upscale(request.id, (request.path,), request.network, request.output)
+        self._perform(work, (), pass_on, cancelled)
+        match ends:
+            case [Finished() as end]:
+                return Saved(request.id, request.path, end.output)
+            case [Failed() as end]:
+                raise OutputError(end.message)
+        raise OutputError(f"{request.path}: nothing was saved ({', '.join(getattr(end, 'reason', '') for end in ends)})")
 
     def upscale(self, request: Upscale, tell: Tell, cancelled: Asked) -> Told:
         """Do a job; its own events, the last a summary, are the answer."""
@@ -217,7 +237,7 @@ class Desk:
 
     def _sides(self, request: Preview, cancelled: Asked) -> tuple[Picture, Picture]:
         """Both sides at full size; the right one is the whole result's pixels."""
-        picture, upscaler = self._gallery.picture(request.path), self._upscaler(request.network)
+        picture, upscaler = self._gallery.picture(request.path), self._previewer(request.network)
         scale = upscaler.backend.spec.scale
         whole = self._gallery.result(request.path, request.network)
         if whole is not None:
@@ -230,13 +250,13 @@ class Desk:
         """The other side: an interpolation or another network, at the right side's size."""
         if request.left in preview.METHODS:
             return preview.enlarge_region(picture, region, scale, request.left)
-        upscaler = self._upscaler(Network(request.left, request.network.backend, request.network.device, threads=request.network.threads))
+        upscaler = self._previewer(Network(request.left, request.network.backend, request.network.device, threads=request.network.threads))
         other = preview.upscale_region(upscaler, picture, region, cancelled)
         return preview.resized(other, region.width * scale, region.height * scale)
 
     def _reduced_sides(self, request: Preview, cancelled: Asked) -> tuple[Picture, Picture]:
         """Both sides from a smaller input, quick at any size; where it is to be exact, the right one from the input itself."""
-        picture, upscaler = self._gallery.picture(request.path), self._upscaler(request.network)
+        picture, upscaler = self._gallery.picture(request.path), self._previewer(request.network)
         small = preview.reduced(preview.crop(picture, request.region, 1), request.reduce)
         whole = Region(0, 0, small.width, small.height)
         left = self._left(request, small, whole, upscaler.backend.spec.scale, cancelled)
@@ -253,6 +273,10 @@ class Desk:
             backend = choose.create(entry.model, network.backend, network.device, network.precision, network.threads)
             kept[network] = (stamp, Upscaler(backend, tile=SCREEN_TILE))
         return kept[network][1]
+
+    def _previewer(self, network: Network) -> Upscaler:
+        """As `_upscaler`, for what is visible."""
+        return Upscaler(self._upscaler(network).backend, tile=PREVIEW_TILE)
 
     def _entry(self, model: str) -> tuple[Stamp, Entry]:
         """A model and its file as it is now, read again only when that changed."""
