@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from engine.weights import Model
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ADDERSESR_DATA", ROOT.parent / "shared" / "data"))
+settings.register_profile("any machine", deadline=None)  # a slow machine is no fault; pytest-timeout ends what hangs
+settings.load_profile("any machine")
 HAS_TORCH = find_spec("torch") is not None
 collect_ignore_glob = [] if HAS_TORCH else ["training/*"]  # the trainer is nothing without torch
 
