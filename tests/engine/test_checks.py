@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import colour, weights
+from engine import weights
 from engine.backends.onnx import OnnxBackend
 from engine.checks import Inspector, finite
 from engine.errors import BackendError
@@ -181,4 +181,14 @@ def test_the_mean_colour_of_real_pictures_stays(trained: OnnxBackend, data: Path
         out = Upscaler(trained).upscale(Picture(pixels))
         shift = np.abs(out.pixels.mean((0, 1)) - pixels.mean((0, 1))).max()
         assert shift < 0.2, path.name
-    assert colour.rgb_to_y(np.zeros((1, 1, 3), np.uint8))[0, 0] > 0
+
+
+def test_the_patches_of_a_wide_gamut_chart_do_not_shift(trained: OnnxBackend) -> None:
+    """A profile's gamut may be wide, so that colours we know as extreme are everyday: none may move."""
+    steps = np.array([0, 64, 128, 192, 255])
+    patches = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(5, 25, 3)
+    chart = patches.repeat(24, 0).repeat(24, 1).astype(np.uint8)
+    out = Upscaler(trained, 200).upscale(Picture(chart)).pixels.reshape(5, 48, 25, 48, 3)
+    middles = out[:, 16:32, :, 16:32].astype(float).mean((1, 3))
+    assert np.abs(middles - patches).max() < 0.5
+    assert np.abs(out.mean((0, 1, 2, 3)) - chart.mean((0, 1))).max() < 0.2
