@@ -83,8 +83,10 @@ def frozen(model: Model) -> Network:
 
 def to_model(network: Network, settings: Settings, progress: Progress, step: int) -> Model:
     """What the engine runs, with how it was trained."""
+    scored = "" if progress.best_db is None else f", {progress.best_db:.2f} dB on its validation pictures"
     about = {
         "title": settings.name,
+        "summary": f"Trained on “{Path(settings.data).name}”: {step:,} steps{scored}.",
         "licence": "as the training data allow",
         "data": Path(settings.data).name,
         "recipe": {name: value for name, value in asdict(settings).items() if name not in ("data", "val", "sample")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,13 @@ from engine.errors import UsageError
 from engine.export.files import to_bytes
 from engine.selection import find
 from engine.storing import aside
+from engine.weights import MAX_ID
 
 if TYPE_CHECKING:
     import argparse
 
     from addersesr_app.console import Console
+    from engine.weights import Model
 
 FORMATS = ("onnx", "tflite", "safetensors")
 
@@ -27,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, required=True, help="what to write")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", required=True, help="where to write it")
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="which form of the network (default: fp32)")
+    parser.add_argument("--name", metavar="NAME", help="the model's id and title in a safetensors file (default: its own)")
     parser.add_argument("--width", type=positive, metavar="PIXELS", help="fix the input's width (default: any)")
     parser.add_argument("--height", type=positive, metavar="PIXELS", help="fix the input's height (default: any)")
 
@@ -39,6 +43,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.precision not in model.precisions:
         raise UsageError(f"--precision {args.precision}: {model.id} has no {args.precision} form (it has {', '.join(model.precisions)})")
     size = None if args.width is None else (args.width, args.height)
+    if args.name is not None:
+        model = _renamed(model, args.name)
     data = to_bytes(model, args.format, args.precision, size)
     with aside(args.output, overwrite=True) as temporary:
         temporary.write_bytes(data)
@@ -47,3 +53,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     else:
         console.line(f"{args.output}: {model.id} {args.precision} as {args.format}, {len(data):,} bytes")
     return 0
+
+
+def _renamed(model: Model, name: str) -> Model:
+    """The same model under another id and title. Raises UsageError for what cannot be a file's name."""
+    if not 0 < len(name) <= MAX_ID or not name.isprintable() or set(name) & set("/\\") or name.startswith("."):
+        raise UsageError(f"--name {name!r}: cannot be a model's name")
+    return replace(model, id=name).with_about(title=name)

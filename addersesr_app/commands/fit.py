@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from addersesr_app.commands.train import require_torch
-from engine.errors import TrainingError
 
 if TYPE_CHECKING:
     import argparse
@@ -17,19 +15,15 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="pictures or videos to fit to")
-    parser.add_argument("--model", metavar="ID|FILE", required=True, help="the network to start from (see `addersesr models`)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", required=True, help="where the fitted model goes")
-    parser.add_argument("--minutes", type=float, default=5.0, help="how long to train (default: 5)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="more pictures to learn from")
+    _fitting().add_arguments(parser)
 
 
 def run(args: argparse.Namespace, _console: Console) -> int:
     """Fit."""
     require_torch()
-    try:
-        fitting = import_module("training.fit")
-    except ModuleNotFoundError as error:
-        raise TrainingError("fitting a network to pictures is not part of this version") from error
-    status: int = fitting.run(args)
+    status: int = _fitting().run(args)
     return status
+
+
+def _fitting() -> Any:
+    return import_module("training.fit_command")
