@@ -50,7 +50,7 @@ class DataStep(QWidget):
             [("none", self.tr("Clean pictures")), ("photo", self.tr("JPEG photos")), ("video", self.tr("Compressed video"))],
         )
         self.degrade.choose("none")
-        self._report = _Report(theme)
+        self.report = _Report(theme)
         for part in (self.data, self.validation):
             part.changed.connect(self._check)
         self.sample.changed.connect(self.changed)
@@ -68,7 +68,7 @@ class DataStep(QWidget):
         form = Card(
             hint, self.data, self.validation, self.sample, row(label(self.tr("Made for")), self.degrade, -1, spacing=12), spacing=12
         )
-        self.setLayout(column(form, self._report, -1, spacing=14))
+        self.setLayout(column(form, self.report, -1, spacing=14))
 
     def settings(self) -> dict[str, Any]:
         """What was chosen, by the settings' names."""
@@ -108,20 +108,21 @@ class DataStep(QWidget):
         self.ready = False
         self._child.stop()
         if self.data.path:
-            self._report.begin()
+            self.report.begin()
             words = ["--data", self.data.path, *(("--val", self.validation.path) if self.validation.path else ())]
             self._child.start("train", "--check", "--scale", self._scale, *words)
         self.changed.emit()
 
     def _on_told(self, event: dict[str, Any]) -> None:
         if event.get("event") == "problem":
-            self._report.add(str(event["file"]), str(event["kind"]), str(event["message"]))
+            self.report.add(str(event["file"]), str(event["kind"]), str(event["message"]))
         elif event.get("event") == "checked":
-            self._report.show_counts(int(event["pictures"]), int(event["validation"]), int(event["left_out"]))
+            self.report.show_counts(int(event["pictures"]), int(event["validation"]), int(event["left_out"]))
             self.ready = int(event["pictures"]) > 0
+            self.changed.emit()
 
     def _on_ended(self, _status: int, complaint: str) -> None:
-        self._report.end(complaint if not self.ready else "")
+        self.report.end(complaint if not self.ready else "")
         self.changed.emit()
 
 

@@ -37,7 +37,7 @@ LONG = 10**6
 def store_pictures(folder: Path, count: int, first: int = 0) -> Path:
     folder.mkdir()
     for number in range(first, first + count):
-        write(Picture(photo(80, 64, number)), folder / f"{number}.png")
+        write(Picture(photo(128, 112, number)), folder / f"{number}.png")
     return folder
 
 
