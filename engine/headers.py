@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HEAD_BYTES = 4096
+HEAD_BYTES = 1 << 16
 """How much of a file's beginning the functions here want to see."""
 
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 _PNM_HEADER = re.compile(rb"P[1-6]\s(?:\s|#[^\n]*\n)*(\d{1,9})\s(?:\s|#[^\n]*\n)*(\d{1,9})")
 _PFM_HEADER = re.compile(rb"P[Ff]\s+(\d{1,9})\s+(\d{1,9})")
@@ -26,9 +27,12 @@ def kind(head: bytes) -> str | None:
 
 
 def size(head: bytes, name: str) -> tuple[int, int] | None:
-    """Width and height in pixels of a BMP, PNM or JPEG 2000 file; None where the beginning does not tell."""
+    """Width and height in pixels of a BMP, PNM, JPEG 2000 or animated PNG file (its frames below one another).
+
+    None where the beginning does not tell.
+    """
     try:
-        return {"bmp": _bmp_size, "pnm": _pnm_size, "jp2": _jp2_size}[name](head)
+        return {"bmp": _bmp_size, "pnm": _pnm_size, "jp2": _jp2_size, "apng": _apng_size}[name](head)
     except struct.error:
         return None
 
@@ -52,7 +56,8 @@ def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:
 
 _KINDS: dict[str, Callable[[bytes], bool]] = {
     "jpeg": _starts(b"\xff\xd8\xff"),
-    "png": _starts(b"\x89PNG\r\n\x1a\n"),
+    "apng": lambda head: head.startswith(_PNG_SIGNATURE) and b"acTL" in head[: max(head.find(b"IDAT"), 0) or len(head)],
+    "png": _starts(_PNG_SIGNATURE),
     "webp": lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP",
     "gif": _starts(b"GIF87a", b"GIF89a"),
     "tiff": _starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
@@ -70,6 +75,12 @@ def _bmp_size(head: bytes) -> tuple[int, int]:
     else:
         width, height = struct.unpack_from("<ii", head, 18)
     return abs(width), abs(height)
+
+
+def _apng_size(head: bytes) -> tuple[int, int]:
+    """The canvas, and the number of frames from the animation's control chunk."""
+    width, height = struct.unpack_from(">II", head, 16)
+    return width, height * max(1, struct.unpack_from(">I", head, head.find(b"acTL") + 4)[0])
 
 
 def _pnm_size(head: bytes) -> tuple[int, int] | None:

@@ -33,7 +33,7 @@ MAX_WHOLE_PIXELS = 120_000_000
 """The limit for formats that are decoded or encoded in memory, whole."""
 QUALITY = 95
 
-READABLE = ("jpeg", "png", "webp", "tiff", "gif", "avif", "heic", "jp2", "bmp", "pnm")
+READABLE = ("jpeg", "png", "apng", "webp", "tiff", "gif", "avif", "heic", "jp2", "bmp", "pnm")
 """Formats by the names of `engine.headers`."""
 ENDINGS = {
     ".jpg": "jpeg",
@@ -58,9 +58,10 @@ READABLE_ENDINGS = frozenset(ENDINGS) | {".heic", ".heif", ".j2k", ".jpf", ".pbm
 """Endings that mark a file in a folder as a picture."""
 
 _STRIPWISE = {"jpeg", "png", "tiff"}
-_PAGED = {"tiff", "gif", "webp"}
-_DEEPEST = {"jpeg": 8, "webp": 8, "gif": 8, "bmp": 8, "png": 16, "avif": 16, "jp2": 16, "tiff": 32, "pnm": 32}
-_WITH_ALPHA = {"png", "tiff", "webp", "avif", "gif"}
+_PAGED = {"tiff", "gif", "webp", "apng"}
+_DEEPEST = {"apng": 8, "jpeg": 8, "webp": 8, "gif": 8, "bmp": 8, "png": 16, "avif": 16, "jp2": 16, "tiff": 32, "pnm": 32}
+_WITH_ALPHA = {"png", "apng", "tiff", "webp", "avif", "gif"}
+_BARE = ("bmp", "pnm", "jp2", "gif", "apng")
 _LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383, "gif": 65_535, "avif": 16_384, "bmp": 32_767, "jp2": 65_535}
 
 
@@ -127,7 +128,7 @@ def write_strips(
     file cannot be stored, or exists while ``overwrite`` is false; PictureError for an ending or a size that cannot be written; and
     what ``strips`` raises.
     """
-    kind = kind_for(path)
+    kind = _kind_with(path, layout, metadata)
     check_writable(path, layout)
     if layout.pages > 1 and kind not in _PAGED:
         strips, layout = first_rows(strips, layout.height), replace(layout, pages=1)
@@ -151,6 +152,12 @@ def kind_for(path: Path) -> str:
     return kind
 
 
+def _kind_with(path: Path, layout: Layout, metadata: Metadata) -> str:
+    """As `kind_for`, and told apart: a PNG of frames that follow one another is an animated one."""
+    kind = kind_for(path)
+    return "apng" if kind == "png" and layout.pages > 1 and metadata.animation else kind
+
+
 def check_writable(path: Path, layout: Layout) -> None:
     """Raise PictureError where ``path``'s format cannot hold a picture of this size, before any work is done."""
     kind = kind_for(path)
@@ -168,14 +175,14 @@ def check_writable(path: Path, layout: Layout) -> None:
 
 def losses(path: Path, layout: Layout, metadata: Metadata) -> tuple[str, ...]:
     """What ``path``'s format cannot keep of a picture, in words for the user. Raises PictureError for an unknown ending."""
-    kind = kind_for(path)
+    kind = _kind_with(path, layout, metadata)
     fitted, _ = _fitting(layout, kind)
     lost = {
         f"only the first of {layout.pages} pages": layout.pages > 1 and kind not in _PAGED,
         f"{8 * fitted.dtype.itemsize} bits a sample instead of {8 * layout.dtype.itemsize}": fitted.dtype != layout.dtype,
         "transparency (put on white)": layout.alpha and not fitted.alpha,
-        "the colour profile": metadata.icc is not None and kind in ("bmp", "pnm", "jp2", "gif"),
-        "EXIF data": metadata.exif is not None and kind in ("bmp", "pnm", "jp2", "gif", "tiff"),
+        "the colour profile": metadata.icc is not None and kind in _BARE,
+        "EXIF data": metadata.exif is not None and kind in (*_BARE, "tiff"),
     }
     return tuple(f"{kind.upper()} does not keep everything: {what}" for what, is_lost in lost.items() if is_lost)
 
@@ -244,9 +251,12 @@ def _damaged(path: Path, error: CodecError) -> PictureError:
 
 
 def _encode(layout: Layout, strips: Iterable[Strip], metadata: Metadata, kind: str, quality: int, file: BinaryIO) -> None:
-    if kind in ("bmp", "jp2", "pnm"):
+    if kind in ("bmp", "jp2", "pnm", "apng"):
         from engine.codecs import opencv  # noqa: PLC0415
 
+        if kind == "apng":
+            file.write(opencv.encode_frames(gathered(layout, strips), layout, metadata.animation))
+            return
         file.write(opencv.encode(gathered(layout, strips).pixels, kind))
         return
     from engine.codecs import vips_save  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""BMP, PNM and JPEG 2000 through OpenCV, whole."""
+"""BMP, PNM, JPEG 2000 and animated PNG through OpenCV, whole."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from engine.codecs import CodecError, Decoded
 from engine.colour import Span
-from engine.picture import Metadata, Picture
-from engine.rows import PictureRows
+from engine.picture import Animation, Metadata, Picture
+from engine.rows import Layout, PictureRows, Strip, Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-KINDS = ("bmp", "pnm", "jp2")
+KINDS = ("bmp", "pnm", "jp2", "apng")
 SMALLEST_JP2 = 32
 """OpenCV always makes five wavelet levels, which need this many pixels a side."""
 
@@ -26,6 +26,8 @@ cv2.utils.logging.setLogLevel(
 
 def decode(data: bytes, kind: str) -> Decoded:
     """A picture from a file's bytes. Raises CodecError."""
+    if kind == "apng":
+        return _decode_frames(data)
     try:
         stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -36,6 +38,38 @@ def decode(data: bytes, kind: str) -> Decoded:
         raise CodecError(f"samples of type {stored.dtype} are not supported")
     pixels, alpha = _rgb(stored)
     return Decoded(PictureRows(Picture(pixels, alpha, span=_span(pixels), format=kind)), Metadata())
+
+
+def encode_frames(whole: Strip, layout: Layout, animation: Animation | None) -> bytes:
+    """The bytes of an animated PNG of ``layout``'s pages, which lie below one another in ``whole``. Raises CodecError."""
+    colours = np.repeat(whole.pixels[..., None], 3, axis=2) if layout.grey else whole.pixels[..., ::-1]
+    stored = colours if whole.alpha is None else np.concatenate([colours, whole.alpha[..., None]], axis=2)
+    film = cv2.Animation()
+    film.frames = [np.ascontiguousarray(frame) for frame in np.split(stored, layout.pages)]
+    film.durations = list(animation.delays_ms) if animation else [100] * layout.pages
+    film.loop_count = animation.loop if animation else 0
+    try:
+        done, data = cv2.imencodeanimation(".png", film)
+    except cv2.error as error:
+        raise CodecError(str(error.err)) from error
+    if not done:
+        raise CodecError("its frames cannot be stored")
+    return bytes(data.tobytes())
+
+
+def _decode_frames(data: bytes) -> Decoded:
+    try:
+        done, film = cv2.imdecodeanimation(np.frombuffer(data, np.uint8))
+    except cv2.error as error:
+        raise CodecError(str(error.err)) from error
+    frames = film.frames if done else ()
+    if not frames or len({(frame.shape, frame.dtype) for frame in frames}) != 1 or frames[0].dtype != np.uint8:
+        raise CodecError("its frames cannot be decoded")
+    pixels, alpha = _rgb(np.concatenate(frames))
+    height, width = frames[0].shape[:2]
+    layout = Layout(height, width, pixels.ndim == 2, alpha is not None, pixels.dtype, Span.of(np.uint8), len(frames))
+    animation = Animation(tuple(int(delay) for delay in np.ravel(film.durations)), int(film.loop_count))
+    return Decoded(Window(layout, iter([Strip(pixels, alpha)])), Metadata(animation=animation))
 
 
 def encode(pixels: NDArray[Any], kind: str) -> bytes:
