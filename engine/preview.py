@@ -60,7 +60,7 @@ def upscale_region(upscaler: Upscaler, picture: Picture, region: Region, cancell
 
 
 def enlarge_region(picture: Picture, region: Region, scale: int, method: str) -> Picture:
-    """The region by ``nearest``, ``bicubic`` (as MATLAB's imresize, to a level) or ``lanczos`` interpolation."""
+    """The region by ``nearest``, ``bicubic`` (as MATLAB's imresize) or ``lanczos`` interpolation."""
     wide = margins(picture, region, CUBIC_REACH)
     context = _cut(picture, wide.rows, wide.columns)
     size = (context.height * scale, context.width * scale)
@@ -89,14 +89,23 @@ def resized(picture: Picture, width: int, height: int) -> Picture:
 
 
 def _bicubic(x: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """As `imresize`, plane by plane in float and rounded once at the end: three times as quick, and within 1 of it."""
-    planes = [x] if x.ndim == 2 else list(cv2.split(x))
-    enlarged = [imresize(plane.astype(np.float32), height, width) for plane in planes]
-    joined = np.asarray(enlarged[0] if x.ndim == 2 else cv2.merge(enlarged))
+    """As `imresize`, plane by plane in float, rounded after each pass as there: several times as quick."""
     if x.dtype.kind == "f":
-        return joined
-    joined += np.float32(0.5)
-    return np.clip(joined, 0, np.iinfo(x.dtype).max, out=joined).astype(x.dtype)
+        return imresize(x, height, width)
+    planes = [x] if x.ndim == 2 else list(cv2.split(x))
+    most = np.iinfo(x.dtype).max
+    passes = ((height, x.shape[1]), (height, width))
+    for size in passes:
+        planes = [_rounded(imresize(plane.astype(np.float32), *size), most) for plane in planes]
+    joined = np.asarray(planes[0] if x.ndim == 2 else cv2.merge(planes))
+    return joined.astype(x.dtype)
+
+
+def _rounded(plane: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """Round half up within 0..``most``, in place."""
+    np.clip(plane, 0, most, out=plane)
+    plane += np.float32(0.5)
+    return np.asarray(np.floor(plane, out=plane))
 
 
 def reduced(picture: Picture, factor: int) -> Picture:

@@ -6,6 +6,7 @@ from engine.backends import choose
 from engine.network import NetworkSpec
 from engine.picture import Picture
 from engine.protocol import Region
+from engine.resize import imresize
 from engine.upscaler import Upscaler
 from tests.windows import mild
 
@@ -27,6 +28,21 @@ def test_a_region_is_what_the_whole_shows_there(rng, random_model, spec, alpha):
         np.testing.assert_allclose(part.pixels.astype(int), expected.pixels, atol=tolerance)
         if alpha:
             np.testing.assert_array_equal(part.alpha, expected.alpha)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_bicubic_side_is_imresize(rng, dtype, scale):
+    most = np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else 1
+    pixels = np.kron(rng.integers(0, 2, (9, 11, 3)) * most, np.ones((5, 5, 1))).astype(dtype)
+    region = Region(7, 3, 31, 40)
+    part = preview.enlarge_region(Picture(pixels), region, scale, "bicubic")
+    whole = imresize(pixels, pixels.shape[0] * scale, pixels.shape[1] * scale)
+    expected = whole[scale * 3 : scale * 43, scale * 7 : scale * 38]
+    if dtype == np.float32:
+        np.testing.assert_allclose(part.pixels, expected, atol=1e-6)
+    else:
+        np.testing.assert_array_equal(part.pixels, expected)
 
 
 def test_a_region_outside_is_refused(rng):
