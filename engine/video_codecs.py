@@ -50,7 +50,7 @@ CODERS: dict[Codec, Coder] = {
 class Encoding:
     """An encoder with all its settings, for frames of format ``form``."""
 
-    codec: str
+    codec: Codec
     coder: str
     form: Sampling
     options: tuple[tuple[str, str], ...]

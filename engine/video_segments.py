@@ -28,11 +28,14 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from engine.video_codecs import Encoding
+    from engine.video_options import Codec
     from engine.video_source import Still, VideoInfo
 
 FRAMES = 240
 """Frames in a piece: a key frame at least this often, and at most this much lost in a crash."""
 SHIFT_S = 3600
+NOT_NUT: dict[Codec, str] = {"prores": "mov"}
+"""The container of a piece whose codec NUT has no name for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Pieces:
                 return
             with aside.open("rb+") as file:
                 os.fsync(file.fileno())
-            target = self.folder / f"{name}.{last.number}.{last.pts}.nut"
+            target = self.folder / f"{name}.{last.number}.{last.pts}.piece"
             aside.replace(target)
         except av.error.FFmpegError as error:
             raise _translated(error, aside) from error
@@ -87,7 +90,7 @@ class Pieces:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _find(self) -> None:
-        for file in sorted(self.folder.glob("*.nut")):
+        for file in sorted(self.folder.glob("*.piece")):
             index, number, pts = file.name.split(".")[:3]
             if int(index) == len(self.done):
                 self.done.append(Piece(file, int(number), int(pts)))
@@ -111,7 +114,7 @@ def shift(time_base: Fraction) -> int:
 def _encode(file: Path, stills: Iterable[Still], info: VideoInfo, encoding: Encoding, threads: int | None) -> Still | None:
     """Encode to a NUT file; the last frame, None where there was none."""
     last: Still | None = None
-    with av.open(str(file), "w", format="nut") as container:
+    with av.open(str(file), "w", format=NOT_NUT.get(encoding.codec, "nut")) as container:
         stream: VideoStream | None = None
         for still in stills:
             last = still

@@ -339,6 +339,22 @@ def test_every_container_can_be_written(tmp_path, model, name):
     assert len(frames_of(output)) == 6
 
 
+@pytest.mark.parametrize(
+    ("codec", "name", "form"),
+    [("x265", "o.mp4", "yuv420p"), ("av1", "o.mp4", "yuv420p"), ("vp9", "o.webm", "yuv420p"), ("prores", "o.mov", "yuv422p10le")],
+)
+def test_every_codec_gives_the_film(tmp_path, model, codec, name, form):
+    source = store_clip(tmp_path / "clip.mkv", 6, size=(64, 64), codec="ffv1", sound=codec != "vp9")
+    output = output_of(upscaled(model, source, destination=tmp_path / name, codec=codec, quality=90))
+    made = frames_of(output)
+    network = read(model)
+    assert [frame.format.name for frame in made] == [form] * 6
+    assert times_of(output) == times_of(source)
+    expected = reference(network, luma_of(frames_of(source)[3]).astype(np.float32) / 255)
+    got = luma_of(made[3]) / ((1 << made[3].format.components[0].bits) - 1)
+    assert np.abs(got - expected).mean() < 0.02
+
+
 def test_what_the_container_cannot_hold_is_left_out_and_said(tmp_path, model):
     source = store_rich(tmp_path / "rich.mkv")
     events = upscaled(model, source, destination=tmp_path / "out.mp4")
