@@ -11,6 +11,7 @@ import numpy as np
 
 from engine import colour, images, metrics, tiles
 from engine.errors import DataError
+from engine.formats import ENDINGS
 from engine.resize import imresize
 
 if TYPE_CHECKING:
@@ -143,9 +144,7 @@ def _div2k_pairs(folder: Path, scale: int) -> list[Pair]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in images.ENDINGS and not path.name.startswith(".")
-    )
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in ENDINGS and not path.name.startswith("."))
 
 
 def _made_low(high: Picture, scale: int) -> Picture:

@@ -15,54 +15,21 @@ import numpy as np
 
 from engine import headers
 from engine.codecs import CodecError, Decoded
-from engine.colour import Span, to_unit
 from engine.errors import PictureError
+from engine.formats import FORMATS, check_writable, fitting, kind_of
 from engine.picture import Metadata, Picture
 from engine.rows import Layout, PageRows, PictureRows, Strip, first_rows, gathered, pieces
 from engine.storing import aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-MAX_PIXELS = 500_000_000
-"""Above this a picture is refused before it is decoded."""
-MAX_WHOLE_PIXELS = 120_000_000
-"""The limit for formats that are decoded or encoded in memory, whole."""
 QUALITY = 95
-
-READABLE = ("jpeg", "png", "apng", "webp", "tiff", "gif", "avif", "heic", "jp2", "bmp", "pnm")
-"""Formats by the names of `engine.headers`."""
-ENDINGS = {
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".jpe": "jpeg",
-    ".jfif": "jpeg",
-    ".png": "png",
-    ".webp": "webp",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-    ".avif": "avif",
-    ".gif": "gif",
-    ".bmp": "bmp",
-    ".jp2": "jp2",
-    ".pnm": "pnm",
-    ".ppm": "pnm",
-    ".pgm": "pnm",
-    ".pfm": "pnm",
-}
-"""The format that a file's ending asks for when it is written."""
-READABLE_ENDINGS = frozenset(ENDINGS) | {".heic", ".heif", ".j2k", ".jpf", ".pbm", ".pam", ".dib", ".apng"}
-"""Endings that mark a file in a folder as a picture."""
-
-_STRIPWISE = {"jpeg", "png", "tiff"}
-_PAGED = {"tiff", "gif", "webp", "apng"}
-_DEEPEST = {"apng": 8, "jpeg": 8, "webp": 8, "gif": 8, "bmp": 8, "png": 16, "avif": 16, "jp2": 16, "tiff": 32, "pnm": 32}
-_WITH_ALPHA = {"png", "apng", "tiff", "webp", "avif", "gif"}
-_BARE = ("bmp", "pnm", "jp2", "gif", "apng")
-_LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383, "gif": 65_535, "avif": 16_384, "bmp": 32_767, "jp2": 65_535}
+_BY_VIPS = ("jpeg", "png", "webp", "tiff", "gif", "avif")
+_BY_OPENCV = ("bmp", "jp2", "pnm", "apng")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +60,7 @@ def reading(path: Path, *, trusted: bool = False) -> Iterator[Reading]:
     with _opened(path) as file:
         kind = headers.kind(file.read(headers.HEAD_BYTES))
         if kind is None:
-            raise PictureError(f"{path}: not a picture of a known format ({', '.join(READABLE)})")
+            raise PictureError(f"{path}: not a picture of a known format ({', '.join(FORMATS)})")
         decoded = _decode(path, file, kind, trusted=trusted)
         yield Reading(path, kind, decoded.source.layout, decoded.metadata, decoded.warnings, decoded)
 
@@ -124,15 +91,15 @@ def write_strips(
     """Store strips, which together are a picture of ``layout``, in the format that ``path`` ends in: whole, checked, or not at all.
 
     ``quality`` (1..100, default 95) is for JPEG, WebP and AVIF. A format that holds fewer bits gets rounded samples; one without
-    alpha gets the picture on white; one without pages the first (`losses` tells it all beforehand). Raises OutputError where the
-    file cannot be stored, or exists while ``overwrite`` is false; PictureError for an ending or a size that cannot be written; and
-    what ``strips`` raises.
+    alpha gets the picture on white; one without pages the first (`engine.formats.losses` tells it all beforehand). Raises
+    OutputError where the file cannot be stored, or exists while ``overwrite`` is false; PictureError for an ending or a size that
+    cannot be written; and what ``strips`` raises.
     """
-    kind = _kind_with(path, layout, metadata)
+    kind = kind_of(path, layout, metadata)
     check_writable(path, layout)
-    if layout.pages > 1 and kind not in _PAGED:
+    if layout.pages > 1 and not FORMATS[kind].pages:
         strips, layout = first_rows(strips, layout.height), replace(layout, pages=1)
-    fitted, convert = _fitting(layout, kind)
+    fitted, convert = fitting(layout, kind)
     sums = _Sums(layout.height)
     prepared = (sums.added(convert(strip)) for strip in strips)
     with aside(path, overwrite=overwrite) as temporary:
@@ -142,53 +109,6 @@ def write_strips(
             except CodecError as error:
                 raise PictureError(f"{path}: cannot be stored as {kind.upper()}: {error}") from error
         _check_stored(temporary, path, fitted, sums)
-
-
-def kind_for(path: Path) -> str:
-    """The format that ``path``'s ending asks for. Raises PictureError for an unknown one."""
-    kind = ENDINGS.get(path.suffix.lower())
-    if kind is None:
-        raise PictureError(f"{path}: no picture format to write is called '{path.suffix}'; use one of {', '.join(sorted(ENDINGS))}")
-    return kind
-
-
-def _kind_with(path: Path, layout: Layout, metadata: Metadata) -> str:
-    """As `kind_for`, and told apart: a PNG of frames that follow one another is an animated one."""
-    kind = kind_for(path)
-    return "apng" if kind == "png" and layout.pages > 1 and metadata.animation else kind
-
-
-def check_writable(path: Path, layout: Layout) -> None:
-    """Raise PictureError where ``path``'s format cannot hold a picture of this size, before any work is done."""
-    kind = kind_for(path)
-    pixels, side = layout.width * layout.total_rows, max(layout.width, layout.height)
-    here = f"{path}: {layout.width}×{layout.height} pixels"
-    if side > _LONGEST_SIDE.get(kind, side):
-        raise PictureError(f"{here}, but {kind.upper()} holds {_LONGEST_SIDE[kind]} a side; choose PNG or TIFF")
-    whole = kind not in _STRIPWISE or layout.dtype.kind == "f"
-    if whole and pixels > MAX_WHOLE_PIXELS:
-        limit = f"{MAX_WHOLE_PIXELS // 1_000_000} megapixels"
-        raise PictureError(
-            f"{here} are over the {limit} that can be written as {_described(kind, layout)}; choose PNG, JPEG or integer TIFF"
-        )
-
-
-def losses(path: Path, layout: Layout, metadata: Metadata) -> tuple[str, ...]:
-    """What ``path``'s format cannot keep of a picture, in words for the user. Raises PictureError for an unknown ending."""
-    kind = _kind_with(path, layout, metadata)
-    fitted, _ = _fitting(layout, kind)
-    lost = {
-        f"only the first of {layout.pages} pages": layout.pages > 1 and kind not in _PAGED,
-        f"{8 * fitted.dtype.itemsize} bits a sample instead of {8 * layout.dtype.itemsize}": fitted.dtype != layout.dtype,
-        "transparency (put on white)": layout.alpha and not fitted.alpha,
-        "the colour profile": metadata.icc is not None and kind in _BARE,
-        "EXIF data": metadata.exif is not None and kind in (*_BARE, "tiff"),
-    }
-    return tuple(f"{kind.upper()} does not keep everything: {what}" for what, is_lost in lost.items() if is_lost)
-
-
-def _described(kind: str, layout: Layout) -> str:
-    return f"float {kind.upper()}" if layout.dtype.kind == "f" else kind.upper()
 
 
 @contextmanager
@@ -214,22 +134,21 @@ def _open_regular(path: str, flags: int) -> int:
 def _decode(path: Path, file: BinaryIO, kind: str, *, trusted: bool) -> Decoded:
     """Hand the file to the library that reads its kind, its size checked first."""
     try:
-        if kind in ("jpeg", "png", "webp", "tiff", "gif", "avif"):
+        if kind in _BY_VIPS:
             from engine.codecs import vips  # noqa: PLC0415 (each library is loaded when a file needs it)
 
             if not trusted:
-                most = MAX_PIXELS if kind in _STRIPWISE else MAX_WHOLE_PIXELS
-                _check_size(path, vips.size(file.fileno(), kind), most)
+                _check_size(path, vips.size(file.fileno(), kind), FORMATS[kind].most_pixels)
             return vips.decode(file.fileno(), kind)
         file.seek(0)
         if kind == "heic":
             from engine.codecs import heif  # noqa: PLC0415
 
-            return heif.decode(file.read(), MAX_WHOLE_PIXELS)
+            return heif.decode(file.read(), FORMATS[kind].most_pixels)
         from engine.codecs import opencv  # noqa: PLC0415
 
         data = file.read()
-        _check_size(path, headers.size(data[: headers.HEAD_BYTES], kind) or (0, 0), MAX_WHOLE_PIXELS)
+        _check_size(path, headers.size(data[: headers.HEAD_BYTES], kind) or (0, 0), FORMATS[kind].most_pixels)
         return opencv.decode(data, kind)
     except CodecError as error:
         raise _damaged(path, error) from error
@@ -251,7 +170,7 @@ def _damaged(path: Path, error: CodecError) -> PictureError:
 
 
 def _encode(layout: Layout, strips: Iterable[Strip], metadata: Metadata, kind: str, quality: int, file: BinaryIO) -> None:
-    if kind in ("bmp", "jp2", "pnm", "apng"):
+    if kind in _BY_OPENCV:
         from engine.codecs import opencv  # noqa: PLC0415
 
         if kind == "apng":
@@ -262,25 +181,6 @@ def _encode(layout: Layout, strips: Iterable[Strip], metadata: Metadata, kind: s
     from engine.codecs import vips_save  # noqa: PLC0415
 
     vips_save.encode(layout, strips, metadata, kind, quality, file)
-
-
-def _fitting(layout: Layout, kind: str) -> tuple[Layout, Callable[[Strip], Strip]]:
-    """The layout that ``kind`` can hold, and what turns strips into it."""
-    deepest = _DEEPEST[kind]
-    deep_enough = 8 * layout.dtype.itemsize <= deepest
-    dtype = layout.dtype if deep_enough else np.dtype(np.uint16 if deepest == 16 else np.uint8)
-    fitted = replace(layout, dtype=dtype, span=layout.span if deep_enough else Span.of(dtype), alpha=layout.alpha and kind in _WITH_ALPHA)
-    if fitted == layout:
-        return layout, lambda strip: strip
-
-    def convert(strip: Strip) -> Strip:
-        unit, alpha = to_unit(strip.pixels, layout.span), None if strip.alpha is None else to_unit(strip.alpha)
-        if alpha is not None and not fitted.alpha:
-            weight = alpha if layout.grey else alpha[..., None]
-            unit, alpha = unit * weight + (1 - weight), None
-        return Strip(unit, alpha).stored(fitted)
-
-    return fitted, convert
 
 
 class _Sums:

@@ -6,7 +6,7 @@ import stat
 from typing import TYPE_CHECKING, Literal
 
 from engine import headers
-from engine.images import READABLE_ENDINGS
+from engine.formats import READABLE_ENDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine import images, provenance
 from engine.errors import BackendError, OutputError
 from engine.events import Event, Finished
+from engine.formats import losses
 from engine.naming import next_free
 from engine.upscaler import Upscaler, steps_to
 from engine.workshop import Reporter, make_folder
@@ -42,7 +43,7 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
                 if shop.settings.existing != "rename" or not os.path.lexists(output):
                     raise
                 output = next_free(output, os.path.lexists)  # somebody took the name since the job was planned
-    for warning in (*source.warnings, *images.losses(output, source.layout, source.metadata)):
+    for warning in (*source.warnings, *losses(output, source.layout, source.metadata)):
         report.warn(warning)
     factors = [model.spec.scale**step for step in range(steps_to(source.layout, size, model.spec.scale))]
     sizes = [(source.layout.width * k, source.layout.height * k) for k in factors]

@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine import images
 from engine.errors import OutputError, PictureError, UsageError
 from engine.events import Event, Failed, Skipped, Warned
+from engine.formats import ENDINGS
 from engine.kinds import Kind, extensions, kind_of, what_it_is
 from engine.naming import Naming, next_free, output_extension
 from engine.sequences import sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-WRITABLE_PICTURES = frozenset(images.ENDINGS)
+WRITABLE_PICTURES = frozenset(ENDINGS)
 WRITABLE_VIDEOS = extensions("mp4 m4v mov mkv webm avi ts")
 FALLBACKS: dict[Kind, str] = {"picture": ".png", "video": ".mkv"}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from engine.errors import DataError
-from engine.images import READABLE_ENDINGS
+from engine.formats import READABLE_ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,8 +12,6 @@ from engine.codecs import CodecError, Decoded
 from engine.picture import Metadata, Picture
 from engine.rows import PictureRows
 
-KINDS = ("heic",)
-
 
 def decode(data: bytes, most_pixels: int) -> Decoded:
     """A picture from a file's bytes, upright as the container says. Raises CodecError, also above ``most_pixels``."""

@@ -15,7 +15,6 @@ from engine.rows import Layout, PictureRows, Strip, Window
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-KINDS = ("bmp", "pnm", "jp2", "apng")
 SMALLEST_JP2 = 32
 """OpenCV always makes five wavelet levels, which need this many pixels a side."""
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-KINDS = ("jpeg", "png", "webp", "tiff", "avif", "gif")
 STRIP_BYTES = 2 * 2**20
 MILLIMETRES_AN_INCH = 25.4
 

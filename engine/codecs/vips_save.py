@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from engine.picture import Metadata
     from engine.rows import Layout, Strip
 
-KINDS = ("jpeg", "png", "webp", "tiff", "avif", "gif")
 AVIF_DEEP_BITS = 12
 BIG_TIFF_BYTES = 3 * 2**30
 QUEUED = 4

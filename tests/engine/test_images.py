@@ -21,6 +21,7 @@ from PIL import Image, ImageCms, ImageOps
 from engine import exif, images
 from engine.codecs import vips_save
 from engine.errors import OutputError, PictureError
+from engine.formats import MAX_PIXELS, check_writable, losses
 from engine.network import NetworkSpec
 from engine.picture import Metadata, Picture
 from engine.resize import imresize
@@ -270,7 +271,7 @@ def test_every_page_is_upscaled_by_itself_and_keeps_its_time(tmp_path: Path, end
         seen: list[tuple[int, int]] = []
         layout, strips = Upscaler(Repeat(), 20).stream(source, lambda done, total: seen.append((done, total)))
         images.write_strips(layout, strips, source.metadata, tmp_path / f"out{ending}")
-        assert images.losses(tmp_path / "out.jpg", source.layout, source.metadata)[0].endswith("the first of 4 pages")
+        assert losses(tmp_path / "out.jpg", source.layout, source.metadata)[0].endswith("the first of 4 pages")
     assert seen == [(i + 1, 16) for i in range(16)]
     with Image.open(tmp_path / f"out{ending}") as made, Image.open(tmp_path / f"in{ending}") as given_file:
         assert (made.n_frames, made.size) == (4, (72, 48))
@@ -308,10 +309,10 @@ def test_pages_of_different_sizes_are_told_of(tmp_path: Path) -> None:
 def test_what_a_format_cannot_keep_is_told(tmp_path: Path) -> None:
     about = Metadata(icc=profile(), exif=b"MM")
     deep = Layout.of(Picture(drawn((4, 4, 3), np.uint16), drawn((4, 4), np.uint16)))
-    told = " ".join(images.losses(tmp_path / "p.bmp", deep, about))
+    told = " ".join(losses(tmp_path / "p.bmp", deep, about))
     for words in ("8 bits a sample instead of 16", "transparency", "colour profile", "EXIF"):
         assert words in told
-    assert images.losses(tmp_path / "p.png", deep, about) == ()
+    assert losses(tmp_path / "p.png", deep, about) == ()
 
 
 def test_bytes_decide_not_the_name(tmp_path: Path) -> None:
@@ -379,7 +380,7 @@ def test_damaged_files_give_a_picture_or_one_clear_error(tmp_path: Path, small_f
         path.write_bytes(bytes(damaged))
         try:
             picture = images.read(path)
-            outcomes.append(picture.height * picture.width < images.MAX_PIXELS)
+            outcomes.append(picture.height * picture.width < MAX_PIXELS)
         except PictureError as error:
             outcomes.append(str(path) in str(error))
     assert all(outcomes)
@@ -514,8 +515,8 @@ def test_formats_that_cannot_hold_a_picture_say_so_before_the_work(tmp_path: Pat
         ("p.xyz", "use one of"),
     ]:
         with pytest.raises(PictureError, match=reason):
-            images.check_writable(tmp_path / name, huge)
-    images.check_writable(tmp_path / "p.png", huge)
+            check_writable(tmp_path / name, huge)
+    check_writable(tmp_path / "p.png", huge)
 
 
 def test_alpha_goes_onto_white_where_the_format_has_none(tmp_path: Path) -> None:

@@ -1,0 +1,144 @@
+"""What each picture format can hold: told before any work is done, and what pictures are fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.colour import Span, to_unit
+from engine.errors import PictureError
+from engine.rows import Layout, Strip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from engine.picture import Metadata
+
+MAX_PIXELS = 500_000_000
+"""Above this a picture is refused before it is decoded."""
+MAX_WHOLE_PIXELS = 120_000_000
+"""The limit for formats that are decoded or encoded in memory, whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """``bits`` a sample at most (32: float too); ``side`` the longest in pixels; ``strips``: read and written by the strip."""
+
+    bits: int
+    side: int = 1 << 30
+    alpha: bool = False
+    pages: bool = False
+    strips: bool = False
+    icc: bool = True
+    exif: bool = True
+
+    @property
+    def most_pixels(self) -> int:
+        """How many pixels are read from such a file."""
+        return MAX_PIXELS if self.strips else MAX_WHOLE_PIXELS
+
+
+FORMATS = {
+    "jpeg": Format(8, 65_500, strips=True),
+    "png": Format(16, alpha=True, strips=True),
+    "apng": Format(8, alpha=True, pages=True, icc=False, exif=False),
+    "webp": Format(8, 16_383, alpha=True, pages=True),
+    "tiff": Format(32, alpha=True, pages=True, strips=True, exif=False),
+    "gif": Format(8, 65_535, alpha=True, pages=True, icc=False, exif=False),
+    "avif": Format(16, 16_384, alpha=True),
+    "heic": Format(16, alpha=True),
+    "jp2": Format(16, 65_535, icc=False, exif=False),
+    "bmp": Format(8, 32_767, icc=False, exif=False),
+    "pnm": Format(32, icc=False, exif=False),
+}
+"""By the names of `engine.headers`: all that is read. HEIC is not written."""
+ENDINGS = {
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".jpe": "jpeg",
+    ".jfif": "jpeg",
+    ".png": "png",
+    ".webp": "webp",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".avif": "avif",
+    ".gif": "gif",
+    ".bmp": "bmp",
+    ".jp2": "jp2",
+    ".pnm": "pnm",
+    ".ppm": "pnm",
+    ".pgm": "pnm",
+    ".pfm": "pnm",
+}
+"""The format that a file's ending asks for when it is written."""
+READABLE_ENDINGS = frozenset(ENDINGS) | {".heic", ".heif", ".j2k", ".jpf", ".pbm", ".pam", ".dib", ".apng"}
+"""Endings that mark a file in a folder as a picture."""
+
+
+def kind_for(path: Path) -> str:
+    """The format that ``path``'s ending asks for. Raises PictureError for an unknown one."""
+    kind = ENDINGS.get(path.suffix.lower())
+    if kind is None:
+        raise PictureError(f"{path}: no picture format to write is called '{path.suffix}'; use one of {', '.join(sorted(ENDINGS))}")
+    return kind
+
+
+def kind_of(path: Path, layout: Layout, metadata: Metadata) -> str:
+    """As `kind_for`, and told apart: a PNG of frames that follow one another is an animated one."""
+    kind = kind_for(path)
+    return "apng" if kind == "png" and layout.pages > 1 and metadata.animation else kind
+
+
+def check_writable(path: Path, layout: Layout) -> None:
+    """Raise PictureError where ``path``'s format cannot hold a picture of this size, before any work is done."""
+    kind = kind_for(path)
+    holds, pixels, side = FORMATS[kind], layout.width * layout.total_rows, max(layout.width, layout.height)
+    here = f"{path}: {layout.width}×{layout.height} pixels"
+    if side > holds.side:
+        raise PictureError(f"{here}, but {kind.upper()} holds {holds.side} a side; choose PNG or TIFF")
+    whole = not holds.strips or layout.dtype.kind == "f"
+    if whole and pixels > MAX_WHOLE_PIXELS:
+        limit = f"{MAX_WHOLE_PIXELS // 1_000_000} megapixels"
+        raise PictureError(
+            f"{here} are over the {limit} that can be written as {_described(kind, layout)}; choose PNG, JPEG or integer TIFF"
+        )
+
+
+def losses(path: Path, layout: Layout, metadata: Metadata) -> tuple[str, ...]:
+    """What ``path``'s format cannot keep of a picture, in words for the user. Raises PictureError for an unknown ending."""
+    kind = kind_of(path, layout, metadata)
+    fitted, _ = fitting(layout, kind)
+    lost = {
+        f"only the first of {layout.pages} pages": layout.pages > 1 and not FORMATS[kind].pages,
+        f"{8 * fitted.dtype.itemsize} bits a sample instead of {8 * layout.dtype.itemsize}": fitted.dtype != layout.dtype,
+        "transparency (put on white)": layout.alpha and not fitted.alpha,
+        "the colour profile": metadata.icc is not None and not FORMATS[kind].icc,
+        "EXIF data": metadata.exif is not None and not FORMATS[kind].exif,
+    }
+    return tuple(f"{kind.upper()} does not keep everything: {what}" for what, is_lost in lost.items() if is_lost)
+
+
+def _described(kind: str, layout: Layout) -> str:
+    return f"float {kind.upper()}" if layout.dtype.kind == "f" else kind.upper()
+
+
+def fitting(layout: Layout, kind: str) -> tuple[Layout, Callable[[Strip], Strip]]:
+    """The layout that ``kind`` can hold, and what turns strips into it."""
+    holds = FORMATS[kind]
+    deep_enough = 8 * layout.dtype.itemsize <= holds.bits
+    dtype = layout.dtype if deep_enough else np.dtype(np.uint16 if holds.bits == 16 else np.uint8)
+    fitted = replace(layout, dtype=dtype, span=layout.span if deep_enough else Span.of(dtype), alpha=layout.alpha and holds.alpha)
+    if fitted == layout:
+        return layout, lambda strip: strip
+
+    def convert(strip: Strip) -> Strip:
+        unit, alpha = to_unit(strip.pixels, layout.span), None if strip.alpha is None else to_unit(strip.alpha)
+        if alpha is not None and not fitted.alpha:
+            weight = alpha if layout.grey else alpha[..., None]
+            unit, alpha = unit * weight + (1 - weight), None
+        return Strip(unit, alpha).stored(fitted)
+
+    return fitted, convert
