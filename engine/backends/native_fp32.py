@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def plan(model: Model, kernels: Kernels) -> Plan:
-    """The steps of a float network: luma less a half, first, body, long residual, last."""
+    """The steps of a float network: luma less a half, first, body (its last layer adds the long residual), last."""
     spec = model.spec
     first, *body, last = spec.layers
     channels = padded_channels(spec.f)
     features = Tensor(np.float32, channels)
-    body_kernel = kernels.get(Shape("adder_f32.build" if spec.block == "adder" else "convolution_f32.build", (channels,)))
+    body_kernel = "adder_f32.build" if spec.block == "adder" else "convolution_f32.build"
 
     steps = [
         Step(kernels.get(Shape("ends_f32.luma", ())), (), (), 0, Tensor(np.float32, 0), reads_plane=True),
@@ -31,8 +31,9 @@ def plan(model: Model, kernels: Kernels) -> Plan:
     ]
     for layer in body:
         constants = (_adder if layer.adder else _convolution)(model, layer, channels)
-        steps.append(Step(body_kernel, (len(steps) - 1,), constants, 1, features))
-    steps.append(Step(kernels.get(Shape("ends_f32.skip", (channels,))), (1, len(steps) - 1), (), 0, features))
+        skip = layer is body[-1]
+        reads = (len(steps) - 1, 1) if skip else (len(steps) - 1,)
+        steps.append(Step(kernels.get(Shape(body_kernel, (channels, skip))), reads, constants, 1, features))
     constants = _last(model, last, channels)
     steps.append(Step(kernels.get(Shape("ends_f32.last", (channels, spec.scale))), (len(steps) - 1,), constants, 2, None, reads_plane=True))
     return Plan(tuple(steps), spec.scale)

@@ -27,11 +27,11 @@ BODY_KERNELS = {
 
 
 def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
-    """The steps of a checked integer network: luma codes, first, body, long residual, last."""
+    """The steps of a checked integer network: luma codes, first, body (its last layer adds the long residual), last."""
     channels = padded_channels(spec.f)
     adder = spec.block == "adder"
     bits, dtype = (8, np.uint8) if adder else (16, np.int16)
-    body_kernel = kernels.get(Shape(BODY_KERNELS[spec.block, kernels.sums_bytes], (channels,)))
+    body_kernel = BODY_KERNELS[spec.block, kernels.sums_bytes]
     zeros = (*network.input_zeros(), network.body[-1].zero)
     outputs = [Tensor(dtype, channels, zero if adder else 0) for zero in zeros]
 
@@ -39,12 +39,14 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
         Step(kernels.get(Shape("ends_s16.luma", ())), (), (), 0, Tensor(np.int16, 0), reads_plane=True),
         Step(kernels.get(Shape("ends_s16.first", (channels, bits))), (0,), _first(network.first, channels), 2, outputs[0]),
     ]
+    outputs[-1] = Tensor(np.int16, channels)
     for layer, zero, output in zip(network.body, zeros, outputs[1:], strict=False):
         constants = _adder(layer, zero, channels, kernels.sums_bytes) if adder else _convolution(layer, channels)
-        steps.append(Step(body_kernel, (len(steps) - 1,), constants, 1, output))
-    ends = (1, len(steps) - 1)
-    skip = _skip(network.skip, 0 if adder else network.first.zero)
-    steps.append(Step(kernels.get(Shape("ends_s16.skip", (channels, bits))), ends, skip, 0, Tensor(np.int16, channels)))
+        reads: tuple[int, ...] = (len(steps) - 1,)
+        skip = layer is network.body[-1]
+        if skip:
+            reads, constants = (*reads, 1), (*constants, _skip(network.skip, 0 if adder else network.first.zero))
+        steps.append(Step(kernels.get(Shape(body_kernel, (channels, skip))), reads, constants, 1, output))
     last = kernels.get(Shape("ends_s16.last", (channels, spec.scale)))
     steps.append(Step(last, (len(steps) - 1,), _last(network.last, channels), 2, None, reads_plane=True))
     return Plan(tuple(steps), spec.scale)
@@ -76,9 +78,9 @@ def _convolution(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
     return View(np.ascontiguousarray(pairs)), View(_table(layer, channels))
 
 
-def _skip(skip: Skip, zero: int) -> tuple[View, ...]:
+def _skip(skip: Skip, zero: int) -> View:
     """The long residual's four numbers; ``zero`` is what the early map's codes have been lessened by."""
-    return (View(np.array([skip.first, skip.body, skip.bias + zero * skip.first, skip.shift], np.int32)),)
+    return View(np.array([skip.first, skip.body, skip.bias + zero * skip.first, skip.shift], np.int32))
 
 
 def _last(layer: LastLayer, channels: int) -> tuple[View, ...]:

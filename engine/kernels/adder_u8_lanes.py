@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import halide as hl
 
-from engine.kernels.define import TABLE_ROWS, Definition, dense, features, hold_in_registers, o, rescaled, widen, x, y
+from engine.kernels.define import TABLE_ROWS, Definition, dense, features, hold_in_registers, o, rescaled, widen, with_skip, x, y
 
 PIXELS = 6
 LANES = 16
 U16_END = 2**16
 
 
-def build(channels: int) -> Definition:
-    """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights u8 (C outputs, C inputs, 3, 3), table (C, 5); output u8."""
-    source = features("source", hl.UInt(8), channels)
+def build(channels: int, skip: bool = False) -> Definition:
+    """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights u8 (C outputs, C inputs, 3, 3), table (C, 5); output u8.
+
+    ``skip`` as in `adder_u8`.
+    """
+    source, early = features("source", hl.UInt(8), channels), features("early", hl.UInt(8), channels)
     weights = dense("weights", hl.UInt(8), (channels, channels, 3, 3))
-    table = dense("table", hl.Int(32), (channels, TABLE_ROWS))
+    table, factors = dense("table", hl.Int(32), (channels, TABLE_ROWS)), dense("factors", hl.Int(32), (4,))
     r = hl.RDom([(0, channels), (0, 3), (0, 3)], "r")
     sums = hl.UInt(16) if 9 * 255 * channels < U16_END else hl.UInt(32)
 
@@ -28,7 +31,8 @@ def build(channels: int) -> Definition:
     total[o, x, y] += hl.cast(sums, hl.absd(source[r.x, x + r.y - 1, y + r.z - 1], weights[o, r.x, r.y, r.z]))
 
     layer = hl.Func("layer")
-    layer[o, x, y] = hl.cast(hl.UInt(8), rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table))
+    codes = rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table)
+    layer[o, x, y] = with_skip(codes, early, factors) if skip else hl.cast(hl.UInt(8), codes)
 
     hold_in_registers(layer, total, (r.x, r.y, r.z), channels, PIXELS, min(LANES, channels))
-    return Definition(layer, (source, weights, table))
+    return Definition(layer, (source, early, weights, table, factors) if skip else (source, weights, table))

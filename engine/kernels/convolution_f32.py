@@ -15,9 +15,12 @@ PIXELS = 5
 LANES = 8
 
 
-def build(channels: int) -> Definition:
-    """Inputs: x f32 (C, W, H) padded by 1, weights f32 (C outputs, C inputs, 3, 3), table f32 (C, 2): bias, slope; output f32."""
-    source = features("source", hl.Float(32), channels)
+def build(channels: int, skip: bool = False) -> Definition:
+    """Inputs: x f32 (C, W, H) padded by 1, weights f32 (C outputs, C inputs, 3, 3), table f32 (C, 2): bias, slope; output f32.
+
+    With ``skip``, the last layer of the body: its second input is the first layer's output f32 (C, W, H), which it adds to its own.
+    """
+    source, early = features("source", hl.Float(32), channels), features("early", hl.Float(32), channels)
     weights = dense("weights", hl.Float(32), (channels, channels, 3, 3))
     table = dense("table", hl.Float(32), (channels, 2))
     r = hl.RDom([(0, channels), (0, 3), (0, 3)], "r")
@@ -27,7 +30,8 @@ def build(channels: int) -> Definition:
     total[o, x, y] += source[r.x, x + r.y - 1, y + r.z - 1] * weights[o, r.x, r.y, r.z]
 
     layer = hl.Func("layer")
-    layer[o, x, y] = activated(total[o, x, y], table[o, 1])
+    active = activated(total[o, x, y], table[o, 1])
+    layer[o, x, y] = active + early[o, x, y] if skip else active
 
     hold_in_registers(layer, total, (r.x, r.y, r.z), channels, PIXELS, LANES)
-    return Definition(layer, (source, weights, table))
+    return Definition(layer, (source, early, weights, table) if skip else (source, weights, table))

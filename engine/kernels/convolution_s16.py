@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import halide as hl
 
-from engine.kernels.define import TABLE_ROWS, Definition, dense, features, hold_in_registers, o, rescaled, stored, widen, x, y
+from engine.kernels.define import TABLE_ROWS, Definition, dense, features, hold_in_registers, o, rescaled, stored, widen, with_skip, x, y
 
 PIXELS = 4
 LANES = 8
 
 
-def build(channels: int) -> Definition:
-    """Inputs: x (C, W, H) s16 padded by 1 with 0, weights s16 (2, C, C/2, 3, 3), the table (C, 5); output s16."""
-    source = features("source", hl.Int(16), channels)
+def build(channels: int, skip: bool = False) -> Definition:
+    """Inputs: x (C, W, H) s16 padded by 1 with 0, weights s16 (2, C, C/2, 3, 3), the table (C, 5); output s16.
+
+    ``skip`` as in `adder_u8`.
+    """
+    source, early = features("source", hl.Int(16), channels), features("early", hl.Int(16), channels)
     weights = dense("weights", hl.Int(16), (2, channels, channels // 2, 3, 3))
-    table = dense("table", hl.Int(32), (channels, TABLE_ROWS))
+    table, factors = dense("table", hl.Int(32), (channels, TABLE_ROWS)), dense("factors", hl.Int(32), (4,))
     r = hl.RDom([(0, 2), (0, channels // 2), (0, 3), (0, 3)], "r")
 
     total = hl.Func("total")
@@ -28,7 +31,8 @@ def build(channels: int) -> Definition:
     total[o, x, y] += widen(source[r.x + 2 * r.y, x + r.z - 1, y + r.w - 1]) * widen(weights[r.x, o, r.y, r.z, r.w])
 
     layer = hl.Func("layer")
-    layer[o, x, y] = stored(rescaled(total[o, x, y], widen(source[o, x, y]), table), hl.Int(16), table)
+    codes = rescaled(total[o, x, y], widen(source[o, x, y]), table)
+    layer[o, x, y] = with_skip(codes, early, factors) if skip else stored(codes, hl.Int(16), table)
 
     hold_in_registers(layer, total, (r.x, r.y, r.z, r.w), channels, PIXELS, LANES, together=2)
-    return Definition(layer, (source, weights, table))
+    return Definition(layer, (source, early, weights, table, factors) if skip else (source, weights, table))

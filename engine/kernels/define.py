@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MULTIPLIER, BIAS, RESIDUAL, SHIFT, ZERO = range(5)
 """Rows of the table that a rescale reads, one int32 a channel; see `rescaled`."""
 TABLE_ROWS = 5
+FIRST, BODY, SKIP_BIAS, SKIP_SHIFT = range(4)
+"""The four int32 of the long residual; see `with_skip`."""
 
 o, x, y = hl.Var("o"), hl.Var("x"), hl.Var("y")
 """Output channel, column and row of every kernel."""
@@ -71,6 +73,12 @@ def rescaled(accumulator: hl.Expr, identity: hl.Expr | None, table: hl.ImagePara
     if identity is not None:
         total += identity * table[o, RESIDUAL]
     return hl.clamp(total >> hl.cast(hl.UInt(32), table[o, SHIFT]), 0, 255)
+
+
+def with_skip(codes: hl.Expr, early: hl.ImageParam, factors: hl.ImageParam) -> hl.Expr:
+    """`engine.integer`'s long residual of the first layer's output ``early`` and the body's int32 ``codes``: s16."""
+    total = widen(early[o, x, y]) * factors[FIRST] + codes * factors[BODY] + factors[SKIP_BIAS]
+    return hl.cast(hl.Int(16), total >> hl.cast(hl.UInt(32), factors[SKIP_SHIFT]))
 
 
 def stored(codes: hl.Expr, kind: hl.Type, table: hl.ImageParam) -> hl.Expr:

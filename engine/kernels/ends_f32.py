@@ -1,10 +1,10 @@
-"""The two ends of a float network, and what lies between them: luma, first layer, long residual, last layer."""
+"""The two ends of a float network, and what lies between them: luma, first layer, last layer."""
 
 from __future__ import annotations
 
 import halide as hl
 
-from engine.kernels.define import Definition, channel_block, dense, features, hold_in_registers, o, writes_features, writes_picture, x, y
+from engine.kernels.define import Definition, dense, features, hold_in_registers, o, writes_picture, x, y
 
 LANES = 8
 PIXELS = 5
@@ -33,16 +33,6 @@ def first(channels: int) -> Definition:
     layer[o, x, y] = total[o, x, y]
     hold_in_registers(layer, total, (r.x, r.y), channels, PIXELS, LANES)
     return Definition(layer, (source, weights, bias))
-
-
-def skip(channels: int) -> Definition:
-    """The sum of two feature maps f32 (C, W, H)."""
-    early, late = features("early", hl.Float(32), channels), features("late", hl.Float(32), channels)
-    layer = hl.Func("layer")
-    layer[o, x, y] = early[o, x, y] + late[o, x, y]
-    layer.bound(o, 0, channels).vectorize(o, channel_block(channels))
-    writes_features(layer, channels)
-    return Definition(layer, (early, late))
 
 
 def last(channels: int, scale: int) -> Definition:

@@ -1,4 +1,4 @@
-"""The two ends of an integer network, and what lies between them: luma to codes, first layer, long residual, last layer.
+"""The two ends of an integer network, and what lies between them: luma to codes, first layer, last layer.
 
 Both 5x5 convolutions are exact sums by `vpmaddwd` over 16-bit numbers. The first has one input channel, so its pairs are
 neighbouring pixels of a row: five taps are three pairs, the sixth weight being 0. The last has few outputs, so its lanes are
@@ -13,7 +13,6 @@ from engine.integer import INPUT_MAX, INPUT_STEPS
 from engine.kernels.define import (
     TABLE_ROWS,
     Definition,
-    channel_block,
     dense,
     features,
     hold_in_registers,
@@ -21,7 +20,6 @@ from engine.kernels.define import (
     rescaled,
     stored,
     widen,
-    writes_features,
     writes_picture,
     x,
     y,
@@ -31,7 +29,6 @@ PAIRS = 3
 LANES = 8
 PIXELS = 4
 SUMS = 8
-FIRST, BODY, SKIP_BIAS, SKIP_SHIFT = range(4)
 
 
 def luma() -> Definition:
@@ -58,19 +55,6 @@ def first(channels: int, bits: int) -> Definition:
 
     hold_in_registers(layer, total, (r.x, r.y, r.z), channels, PIXELS, LANES, together=2).unroll(r.y)
     return Definition(layer, (source, weights, table))
-
-
-def skip(channels: int, bits: int) -> Definition:
-    """Inputs: two feature maps u8 or s16, four int32 (FIRST, BODY, SKIP_BIAS, SKIP_SHIFT); output their sum in s16."""
-    kind = hl.UInt(8) if bits == 8 else hl.Int(16)
-    early, late = features("early", kind, channels), features("late", kind, channels)
-    factors = dense("factors", hl.Int(32), (4,))
-    layer = hl.Func("layer")
-    total = widen(early[o, x, y]) * factors[FIRST] + widen(late[o, x, y]) * factors[BODY] + factors[SKIP_BIAS]
-    layer[o, x, y] = hl.cast(hl.Int(16), total >> hl.cast(hl.UInt(32), factors[SKIP_SHIFT]))
-    layer.bound(o, 0, channels).vectorize(o, channel_block(channels))
-    writes_features(layer, channels)
-    return Definition(layer, (early, late, factors))
 
 
 def last(channels: int, scale: int) -> Definition:
