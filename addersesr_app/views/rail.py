@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QToolButton
+from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QSizePolicy, QToolButton
 
 from addersesr_app.views.controls import column
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from addersesr_app.theme import Theme
 
-WIDTH = 84
+WIDTH, HEIGHT = 84, 58
 
 
 class Rail(QFrame):
@@ -26,7 +26,8 @@ class Rail(QFrame):
         """``pages`` are (name, text) pairs; an icon has its page's name."""
         super().__init__()
         self.setObjectName("rail")
-        self.setFixedWidth(WIDTH)
+        self.setMinimumWidth(WIDTH)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         self._theme = theme
         self._group = QButtonGroup(self)
         self._buttons = {name: self._button(name, text, number) for number, (name, text) in enumerate(pages, 1)}
@@ -51,7 +52,8 @@ class Rail(QFrame):
         button.setCheckable(True)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         button.setIconSize(QSize(24, 24))
-        button.setFixedSize(WIDTH - 20, 58)
+        button.setMinimumSize(WIDTH - 20, HEIGHT)
+        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         button.clicked.connect(lambda: self.chosen.emit(name))
         self._group.addButton(button)
         return button

@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QGridLayout, QLineEdit, QScrollArea, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QGridLayout, QLineEdit, QScrollArea, QWidget
 
 from addersesr_app.views.controls import Button, Card, Segments, column, label, row
+from addersesr_app.views.output_panel import format_box, spin_box
 from engine.errors import UsageError
 from engine.naming import DEFAULT_TEMPLATE, check_template
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from engine.protocol import BackendCard
 
 WIDTH = 760
-FORMATS = ("", ".png", ".jpg", ".webp", ".tif", ".avif", ".bmp")
 
 
 class SettingsPage(QWidget):
@@ -68,7 +68,7 @@ class SettingsPage(QWidget):
             backend.addItem(text, value)
         backend.setCurrentIndex(max(backend.findData(engine.backend), 0))
         backend.activated.connect(lambda _: self._preferences.change("engine", backend=str(backend.currentData())))
-        threads = _spin(0, os.cpu_count() or 1)
+        threads = spin_box(0, os.cpu_count() or 1)
         threads.setSpecialValueText(self.tr("Automatic"))
         threads.setValue(engine.threads)
         threads.valueChanged.connect(lambda value: self._preferences.change("engine", threads=value))
@@ -83,18 +83,16 @@ class SettingsPage(QWidget):
         folder = QLineEdit(saving.folder)
         folder.setPlaceholderText(self.tr("Beside the source"))
         folder.editingFinished.connect(lambda: self._preferences.change("saving", folder=folder.text().strip()))
+        folder.setAccessibleName(self.tr("Folder for results"))
         choose = Button(self._theme, self.tr("Choose…"))
         choose.clicked.connect(lambda: self._choose_folder(folder))
         template = QLineEdit(saving.template)
         template.setPlaceholderText(DEFAULT_TEMPLATE)
         self._example = label("", "small", wrap=True)
         template.textChanged.connect(self._template_changed)
-        kind = QComboBox()
-        for value in FORMATS:
-            kind.addItem(value.lstrip(".").upper() if value else self.tr("As the source"), value)
-        kind.setCurrentIndex(max(kind.findData(saving.extension), 0))
+        kind = format_box(saving.extension, self.tr("As the source"))
         kind.activated.connect(lambda _: self._preferences.change("saving", extension=str(kind.currentData())))
-        quality = _spin(1, 100)
+        quality = spin_box(1, 100)
         quality.setValue(saving.quality)
         quality.setToolTip(self.tr("For JPEG, WebP and AVIF"))
         quality.valueChanged.connect(lambda value: self._preferences.change("saving", quality=value))
@@ -134,13 +132,6 @@ class SettingsPage(QWidget):
         values = {"stem": "holiday", "scale": "2", "model": "sesr-m5-x2", "precision": "fp32", "extension": "jpg", "folder": "photos"}
         self._example.setText(self.tr("holiday.jpg becomes {name}.jpg").format(name=(template or DEFAULT_TEMPLATE).format_map(values)))
         self._preferences.change("saving", template=template.strip())
-
-
-def _spin(least: int, most: int) -> QSpinBox:
-    spin = QSpinBox()
-    spin.setRange(least, most)
-    spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-    return spin
 
 
 def _card(title: str, rows: Sequence[tuple[str, QWidget]]) -> Card:
