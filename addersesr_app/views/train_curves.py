@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SERIES_LIGHT = ("#0f7a55", "#b4582a", "#3d63b8", "#8a4fa3", "#8a7a12", "#197a8a")
 SERIES_DARK = ("#46c08f", "#f0a06f", "#85a7f2", "#cf9be6", "#dcc95a", "#62c8d8")
 """Colours that tell runs apart, the shown run's first. Each has a contrast of at least 3 on its ground."""
-ALL_DRAWN = 20_000
+FINE = 3000
+"""Points up to which lines are drawn wide and smooth; both take seconds for ragged lines of many points."""
 FONT_PIXELS = 11
 
 
@@ -119,7 +120,7 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]
         super().leaveEvent(event)
 
     def _look(self, curve: Curve) -> tuple[object, ...]:
-        return curve.series, curve.width, curve.faint, curve.points, curve.name
+        return curve.series, curve.width, curve.faint, curve.points, curve.name, len(curve.x) < FINE
 
     def colour(self, series: int) -> pg.QtGui.QColor:
         """The colour of one run."""
@@ -159,10 +160,10 @@ class CurvePlot(pg.PlotWidget):  # type: ignore[misc]
         colour = self.colour(curve.series)
         if curve.faint:
             colour.setAlphaF(0.35)
-        width = curve.width if len(curve.x) < ALL_DRAWN or not curve.faint else 1
+        fine = len(curve.x) < FINE
         marks = {"symbol": "o", "symbolSize": 5, "symbolBrush": colour, "symbolPen": None} if curve.points else {}
         item = self.plot(
-            curve.x, curve.y, pen=pg.mkPen(colour, width=width), name=curve.name or None, antialias=len(curve.x) < ALL_DRAWN, **marks
+            curve.x, curve.y, pen=pg.mkPen(colour, width=curve.width if fine else 1), name=curve.name or None, antialias=fine, **marks
         )
         item.setDownsampling(auto=True, method="peak")
         item.setClipToView(True)

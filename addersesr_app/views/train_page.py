@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QElapsedTimer, Qt, QTimer, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from addersesr_app.views.banner import Banner
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from engine.protocol import ModelCard
 
 REFRESH_MS = 200
+SHARE = 4
+"""Of the time that drawing takes, how many times as much is left for everything else."""
 UNIQUE = Qt.ConnectionType.UniqueConnection
 VIEWS = ("watch", "compare", "result")
 
@@ -112,6 +114,8 @@ class TrainPage(QWidget):
         run = self.run
         if run is None or not self.isVisible():
             return
+        clock = QElapsedTimer()
+        clock.start()
         self.controls.show_run(run)
         self.views.button("result").setEnabled(run.model_file is not None)
         self.compare.show_run(run, self.runs.clients)
@@ -120,6 +124,7 @@ class TrainPage(QWidget):
             self.watch.show_run(run, self.compare.others)
         elif view is self.result:
             self.result.show_run(run)
+        self._timer.setInterval(max(REFRESH_MS, SHARE * clock.elapsed()))
 
     def showEvent(self, event: object) -> None:
         """Catch up with what happened unseen."""
