@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from addersesr_app.places import Places
     from addersesr_app.training_room import TrainingRoom
+    from addersesr_app.views.fit_panel import FitPanel
+    from addersesr_app.views.models_page import ModelsPage
     from engine.events import Event
     from engine.protocol import ModelCard
 
@@ -45,7 +47,7 @@ SERVE = (sys.executable, "-m", "addersesr_app", "serve")
 class Application(QObject):
     """The window and all that stands behind it."""
 
-    models_changed = Signal(object)
+    models_changed = Signal()
 
     def __init__(self, app: QApplication, where: Places, theme: str | None = None, command: Sequence[str] = SERVE) -> None:
         """``theme`` overrules the settings; ``command`` starts the engine's process."""
@@ -70,6 +72,7 @@ class Application(QObject):
             "settings": (self.tr("Settings"), self._settings_page),
         }
         self.window = MainWindow(self.theme, pages, (look.width, look.height))
+        self.fit: FitPanel | None = None
         self._pasted: TemporaryDirectory[str] | None = None
         self._models: tuple[ModelCard, ...] = ()
         self._given: list[str] = []
@@ -102,7 +105,7 @@ class Application(QObject):
         """Queue what was given, as soon as there is a network to do it with."""
         network = self.upscale_page.network()
         if network is not None and self._given:
-            self.queue.add(self._given, network, self.upscale_page.output())
+            self.queue.add(self._given, network, self.upscale_page.inspector.output.rules())
             self._given = []
 
     def close(self) -> None:
@@ -114,6 +117,8 @@ class Application(QObject):
         self.queue.close()
         if self.training is not None:
             self.training.close()
+        if self.fit is not None:
+            self.fit.stop()
         self.upscale_page.view.show_picture(None, 1)
         self.session.close()
         self.client.close()
@@ -131,6 +136,8 @@ class Application(QObject):
         self.queue_view.open_wanted.connect(lambda path: self.session.open(path, whole=False))
         self.queue.changed.connect(lambda: self.awake.set_held(self.queue.running))
         self.queue.ended.connect(self._queue_ended)
+        for signal in (self.session.opened, self.session.state_changed):
+            signal.connect(self._offer_fitting)
         self.client.went_down.connect(page.banner.say_error)
         self.client.gave_up.connect(page.banner.say_error)
 
@@ -138,7 +145,7 @@ class Application(QObject):
         if isinstance(event, Ready):
             self._models = event.models
             self.upscale_page.offer(event.models)
-            self.models_changed.emit(event.models)
+            self.models_changed.emit()
             self._queue_given()
 
     def _train_page(self) -> QWidget:
@@ -150,6 +157,24 @@ class Application(QObject):
         self.models_changed.connect(lambda: room.page.offer(self._models))
         return room.page
 
+    def _offer_fitting(self) -> None:
+        """Offer to fit the network to the picture that is open, where there is torch to do it with."""
+        if self.fit is None and self.session.path:
+            from addersesr_app.views.train_missing import torch_is_there  # noqa: PLC0415 (not before there is a picture)
+
+            if torch_is_there():
+                self._make_fit_panel()
+        if self.fit is not None:
+            self.fit.show_picture(self.session.path, self.session.card)
+
+    def _make_fit_panel(self) -> None:
+        from addersesr_app.child import Child  # noqa: PLC0415
+        from addersesr_app.views.fit_panel import FitPanel  # noqa: PLC0415
+
+        self.fit = FitPanel(self.theme, Child(SERVE[:-1], str(PACKAGES), self), self._where.user_models)
+        self.fit.kept.connect(self._use_trained)
+        self.upscale_page.inspector.add_below_network(self.fit)
+
     def _use_trained(self, identity: str) -> None:
         """Look for models again, there is a new one, and use it."""
 
@@ -160,13 +185,19 @@ class Application(QObject):
         self.client.ask(Hello, use)
 
     def _models_page(self) -> QWidget:
+        from addersesr_app.child import Child  # noqa: PLC0415
         from addersesr_app.views.models_page import ModelsPage  # noqa: PLC0415
 
-        page = ModelsPage(self.theme)
+        page = ModelsPage(self.theme, Child(SERVE[:-1], str(PACKAGES), self), self._where.user_models)
         page.use_wanted.connect(self._use_model)
-        page.offer(self._models)
-        self.models_changed.connect(page.offer)
+        page.tools.changed.connect(lambda: self.client.ask(Hello, self._on_ready))
+        page.tools.compare_wanted.connect(self._compare_with)
+        self._offer_models(page)
+        self.models_changed.connect(lambda: self._offer_models(page))
         return page
+
+    def _offer_models(self, page: ModelsPage) -> None:
+        page.offer(self._models, self.preferences.settings.engine.model)
 
     def _settings_page(self) -> QWidget:
         from addersesr_app.views.settings_page import SettingsPage  # noqa: PLC0415
@@ -194,11 +225,17 @@ class Application(QObject):
         self.upscale_page.banner.say_error(text) if failed else self.upscale_page.banner.say(text)
         QApplication.alert(self.window)
 
+    def _compare_with(self, identity: str) -> None:
+        """See the chosen network beside another one."""
+        self.upscale_page.show_left(identity)
+        self.window.show_page("upscale")
+
     def _setting_changed(self, group: str) -> None:
         if group == "look" and self._theme_given is None:
             self.theme.choose(self.preferences.settings.look.theme)
         if group == "engine":
             self.upscale_page.engine_changed()
+            self.models_changed.emit()
 
     def _open_image(self, image: QImage) -> None:
         """Open a pasted picture, by way of a file of its own."""

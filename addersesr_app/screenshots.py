@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 SIZE = (1320, 820)
 TIMEOUT_MS = 60_000
 FONTS = ("Inter", "Noto Sans", "DejaVu Sans")
-PAGES = ("upscale", "train", "models", "settings")
+PAGES = ("settings", "upscale", "train", "models")
+"""The settings first: what they tell of back ends takes a moment to be found."""
 
 
 def main(out: Path, picture: Path = SAMPLE) -> int:
@@ -35,12 +36,12 @@ def main(out: Path, picture: Path = SAMPLE) -> int:
     for theme in ("light", "dark"):
         application = Application(app, places(), theme)
         application.window.resize(*SIZE)
-        application.start([picture])
+        application.start([picture], "settings")
         wait(application.session.state_changed, lambda: application.session.state == "done")  # noqa: B023 (called at once)
         wait(application.session.patch_changed, lambda: application.session.patch is not None)  # noqa: B023
         for page in PAGES:
             application.window.show_page(page)
-            settle()
+            settle(3000 if page == "settings" else 400)
             application.window.grab().save(str(out / f"{page}-{theme}.png"))
         application.window.close()
     return 0

@@ -10,8 +10,10 @@ from PySide6.QtWidgets import QFrame, QProgressBar, QScrollArea, QWidget
 from addersesr_app.views.controls import Button, column, label, row, rule
 from addersesr_app.views.energy_panel import EnergyPanel
 from addersesr_app.views.network_panel import NetworkPanel
+from addersesr_app.views.output_panel import OutputPanel
 
 if TYPE_CHECKING:
+    from addersesr_app.preferences import Preferences
     from addersesr_app.session import State
     from addersesr_app.theme import Theme
 
@@ -26,13 +28,14 @@ class Inspector(QFrame):
     save_wanted = Signal()
     save_as_wanted = Signal()
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, preferences: Preferences) -> None:
         super().__init__()
         self.setObjectName("inspector")
         self.setFixedWidth(WIDTH)
-        self.network, self.energy = NetworkPanel(), EnergyPanel()
+        self.network, self.energy, self.output = NetworkPanel(), EnergyPanel(), OutputPanel(preferences)
         body = QWidget()
-        body.setLayout(column(self.network, rule(), self.energy, -1, margins=(20, 20, 20, 20), spacing=20))
+        self._column = column(self.network, rule(), self.energy, rule(), self.output, -1, margins=(20, 20, 20, 20), spacing=20)
+        body.setLayout(self._column)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -60,6 +63,10 @@ class Inspector(QFrame):
             "saving": self.tr("Saving…"),
         }
         self.status.setText(texts[state])
+
+    def add_below_network(self, panel: QWidget) -> None:
+        """Show something more about the chosen network."""
+        self._column.insertWidget(1, panel)
 
     def show_progress(self, done: int, total: int) -> None:
         """Show how far it is, in tiles."""

@@ -60,6 +60,7 @@ class MainWindow(QMainWindow):
             self._stack.addWidget(self._pages[name])
         self._stack.setCurrentWidget(self._pages[name])
         self._rail.choose(name)
+        self._pages[name].setFocus()
 
     def ask_for_files(self) -> None:
         """Let a person choose pictures."""

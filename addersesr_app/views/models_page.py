@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QScrollArea, QWidget
 
 from addersesr_app import numbers_shown
+from addersesr_app.views.banner import Banner
 from addersesr_app.views.controls import Button, Card, column, label, row
+from addersesr_app.views.model_tools import ModelTools
+from addersesr_app.views.plots import Plots
 from engine import cost
 from engine.network import NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from addersesr_app.child import Child
     from addersesr_app.theme import Theme
     from engine.protocol import ModelCard
 
@@ -28,20 +33,26 @@ class ModelsPage(QWidget):
 
     use_wanted = Signal(str)
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, child: Child, models: Path) -> None:
+        """``child`` reads and writes models; ``models`` is the user's own folder of them."""
         super().__init__()
         self._theme = theme
+        self.tools, self.banner = ModelTools(theme, child, models, self), Banner(theme)
+        self.tools.said.connect(self.banner.say)
+        self.tools.failed.connect(self.banner.say_error)
+        bring = Button(theme, self.tr("Import…"), "plus")
+        bring.clicked.connect(self.tools.ask_import)
         self._cards: list[QWidget] = []
         self._note = label("", "muted", wrap=True)
         self._grid = QGridLayout()
         self._grid.setSpacing(16)
-        self.top = QVBoxLayout()
+        self.plots = Plots(theme)
         body = QWidget()
         body.setLayout(
             column(
-                label(self.tr("Models"), "title"),
+                row(label(self.tr("Models"), "title"), -1, bring),
                 self._note,
-                self.top,
+                self.plots,
                 self._grid,
                 -1,
                 margins=(32, 28, 32, 28),
@@ -52,10 +63,11 @@ class ModelsPage(QWidget):
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(body)
-        self.setLayout(column(scroll))
+        self.setLayout(column(self.banner, scroll, spacing=0))
 
-    def offer(self, cards: Sequence[ModelCard]) -> None:
-        """List these models."""
+    def offer(self, cards: Sequence[ModelCard], current: str = "") -> None:
+        """List these models; the plots mark the one with the id ``current``."""
+        self.plots.show_models(cards, next((card.title for card in cards if card.id == current), ""))
         for old in self._cards:
             old.deleteLater()
         width, height = REFERENCE_SIZE
@@ -98,7 +110,14 @@ class ModelsPage(QWidget):
         licence = label(card.licence, "small")
         summary = [label(card.summary, "small", wrap=True)] if card.summary else []
         return Card(
-            label(card.title, "heading"), row(*badges, -1, spacing=6), *summary, 2, _facts(facts), -1, row(licence, -1, use), spacing=10
+            label(card.title, "heading"),
+            row(*badges, -1, spacing=6),
+            *summary,
+            2,
+            _facts(facts),
+            -1,
+            row(licence, -1, self.tools.button(card), use),
+            spacing=10,
         )
 
 

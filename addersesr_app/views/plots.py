@@ -1,181 +1,149 @@
-"""Curves of a training run: drawn by pyqtgraph, in the theme's colours, smooth with a million points."""
+"""The two pictures of the energy story: quality against multiply-accumulates, and quality against energy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from math import log10
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QFont
+import pyqtgraph
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QFont
+from PySide6.QtWidgets import QWidget
+
+from addersesr_app import numbers_shown
+from addersesr_app.published import psnr
+from addersesr_app.views.controls import Card, label, row
+from engine import cost
+from engine.network import PRESETS, NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from addersesr_app.theme import Theme
+    from engine.protocol import ModelCard
 
-SERIES_LIGHT = ("#0f7a55", "#b4582a", "#3d63b8", "#8a4fa3", "#8a7a12", "#197a8a")
-SERIES_DARK = ("#46c08f", "#f0a06f", "#85a7f2", "#cf9be6", "#dcc95a", "#62c8d8")
-"""Colours that tell runs apart, the shown run's first. Each has a contrast of at least 3 on its ground."""
-ALL_DRAWN = 20_000
-FONT_PIXELS = 11
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Curve:
-    """One line: x and y, which of the runs' colours, and how. ``points`` marks each value."""
-
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    series: int = 0
-    width: float = 2.0
-    faint: bool = False
-    points: bool = False
-    name: str = ""
+SIZE = (640, 360)
+HEIGHT = 260
+PUBLISHED_OTHERS = {"FSRCNN": 36.98, "VDSR": 37.53}
+"""Set5 x2, dB, as SESR's paper (arXiv 2103.09404) lists them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A level that is drawn across: its height, and what it is."""
+class Dot:
+    """One network: its place in both plots. ``own`` marks figures from our own cards."""
 
-    y: float
-    text: str
+    name: str
+    macs: float
+    energy_mj: float
+    psnr: float
+    own: bool
 
 
-class CurvePlot(pg.PlotWidget):  # type: ignore[misc]
-    """A plot that can be zoomed (wheel), moved (drag), reset (double click), and read with the cursor."""
+def dots(cards: Sequence[ModelCard]) -> list[Dot]:
+    """Our own x2 networks with their cards' Set5 figures, then the published ones."""
+    own = []
+    for card in cards:
+        measured = dict(card.psnr).get("Set5")
+        if card.scale == 2 and measured is not None:
+            one = cost.cost(NetworkSpec(2, card.m, card.f, card.block, card.activation), *SIZE)
+            own.append(Dot(card.title.removesuffix(" ×2"), one.macs, one.energy_mj, measured, own=True))
+    known = []
+    for name, shape in PRESETS.items():
+        one, figure = cost.cost(NetworkSpec(2, *shape), *SIZE), psnr(name, 2, "Set5")
+        if figure is not None:
+            known.append(Dot(name.upper(), one.macs, one.energy_mj, figure, own=False))
+    for name, one in (("FSRCNN", cost.fsrcnn(2, *SIZE)), ("VDSR", cost.vdsr(2, *SIZE))):
+        known.append(Dot(name, one.macs, one.energy_mj, PUBLISHED_OTHERS[name], own=False))
+    return own + known
 
-    def __init__(self, theme: Theme, title: str, unit: str, form: str = "{:.4g}") -> None:
-        """``form`` is how a value is read out."""
+
+class Plots(QWidget):
+    """Both plots, side by side."""
+
+    def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self._theme, self._title, self._unit, self._form = theme, title, unit, form
-        self._curves: tuple[Curve, ...] = ()
-        self._targets: tuple[Target, ...] = ()
-        self._items: list[pg.PlotDataItem] = []
-        self._lines: list[pg.InfiniteLine] = []
-        self.setAccessibleName(title)
-        self.setMenuEnabled(False)
-        self.hideButtons()
-        self.setFrameShape(pg.QtWidgets.QFrame.Shape.NoFrame)
-        self._cursor = pg.InfiniteLine(angle=90, movable=False)
-        self._cursor.hide()
-        self.addItem(self._cursor, ignoreBounds=True)
-        self.read_out = ""
-        self.scene().sigMouseMoved.connect(self._moved)
-        theme.changed.connect(self._dress)
-        self._dress()
+        self._theme = theme
+        self._dots: list[Dot] = []
+        self._current = ""
+        self.macs, self.energy = self._plot(self.tr("MACs (G)")), self._plot(self.tr("Arithmetic energy, 45 nm (mJ)"))
+        legend = label(
+            self.tr("Filled: the models here, by their cards. Rings: SESR and others as published. For 640 × 360 pixels, enlarged ×2."),
+            "small",
+            wrap=True,
+        )
+        cards = [
+            Card(label(self.tr("PSNR on Set5 (dB) against MACs"), "heading"), self.macs),
+            Card(label(self.tr("PSNR on Set5 (dB) against energy"), "heading"), self.energy),
+        ]
+        both = row(*cards, spacing=16)
+        outer = Card(legend, both, margin=0)
+        outer.setProperty("role", "")
+        self.setLayout(row(outer))
+        theme.changed.connect(self._draw)
 
-    def show_curves(self, curves: Sequence[Curve], targets: Sequence[Target] = ()) -> None:
-        """Draw these instead; what was drawn before is kept where it can be, so that following costs little."""
-        dressed = [self._look(curve) for curve in self._curves] == [self._look(curve) for curve in curves]
-        self._curves = tuple(curves)
-        if dressed and self._items:
-            for item, curve in zip(self._items, curves, strict=True):
-                item.setData(curve.x, curve.y)
-        else:
-            self._redraw()
-        if tuple(targets) != self._targets:
-            self._targets = tuple(targets)
-            self._redraw_targets()
+    def show_models(self, cards: Sequence[ModelCard], current: str) -> None:
+        """Draw a dot a network; the one called ``current`` is marked."""
+        self._dots, self._current = dots(cards), current.removesuffix(" ×2")
+        self._draw()
 
-    def set_log(self, on: bool) -> None:
-        """Show values on a logarithmic scale, or on a plain one."""
-        self.getPlotItem().setLogMode(y=on)
-        self._redraw_targets()
-        self.autoRange()
-        self.enableAutoRange()
+    def _plot(self, text: str) -> pyqtgraph.PlotWidget:
+        plot = pyqtgraph.PlotWidget()
+        plot.setFixedHeight(HEIGHT)
+        plot.setMenuEnabled(False)
+        plot.hideButtons()
+        plot.setMouseEnabled(False, False)
+        plot.setLogMode(x=True, y=False)
+        plot.setAccessibleName(text)
+        return plot
 
-    def mouseDoubleClickEvent(self, event: Any) -> None:
-        """Show everything again."""
-        self.enableAutoRange()
-        event.accept()
+    def _draw(self) -> None:
+        for plot, values in ((self.macs, [dot.macs / 1e9 for dot in self._dots]), (self.energy, [dot.energy_mj for dot in self._dots])):
+            plot.clear()
+            self._dress(plot)
+            for dot, value in zip(self._dots, values, strict=True):
+                self._draw_dot(plot, dot, value)
+            if self._dots:
+                plot.setYRange(min(dot.psnr for dot in self._dots), max(dot.psnr for dot in self._dots), padding=0.18)
+                plot.getViewBox().setXRange(log10(min(values)), log10(max(values)), padding=0.14)
 
-    def leaveEvent(self, event: Any) -> None:
-        """No read-out without a cursor."""
-        self._cursor.hide()
-        self._tell("")
-        super().leaveEvent(event)
-
-    def _look(self, curve: Curve) -> tuple[object, ...]:
-        return curve.series, curve.width, curve.faint, curve.points, curve.name
-
-    def colour(self, series: int) -> pg.QtGui.QColor:
-        """The colour of one run."""
-        colours = SERIES_DARK if self._theme.is_dark else SERIES_LIGHT
-        return pg.mkColor(colours[series % len(colours)])
-
-    def _dress(self) -> None:
-        """Put on the theme's colours."""
-        self.setBackground(self._theme.colour("surface"))
-        font = QFont(self.font())
-        font.setPixelSize(FONT_PIXELS)
-        for name in ("left", "bottom"):
-            axis = self.getAxis(name)
+    def _dress(self, plot: pyqtgraph.PlotWidget) -> None:
+        """Give a plot the theme's colours."""
+        plot.setBackground(self._theme.colour("surface"))
+        plot.showGrid(x=True, y=True, alpha=0.12)
+        for name in ("bottom", "left"):
+            axis = plot.getAxis(name)
             axis.setPen(self._theme.colour("line"))
             axis.setTextPen(self._theme.colour("muted"))
-            axis.setStyle(tickFont=font, tickLength=-4)
-            axis.enableAutoSIPrefix(False)  # noqa: FBT003 (pyqtgraph's own signature)
-        self.getAxis("left").setWidth(54)
-        self.showGrid(x=False, y=True, alpha=0.18)
-        self._cursor.setPen(pg.mkPen(self._theme.colour("muted"), width=1))
-        self._tell("")
-        self._redraw()
-        self._redraw_targets()
+            axis.setTickFont(_font())
+        plot.setLabel("bottom", plot.accessibleName(), color=self._theme.colours.muted, **{"font-size": "11px"})
 
-    def _tell(self, read_out: str) -> None:
-        self.read_out = read_out
-        self.setTitle(f"{self._title}   {read_out}" if read_out else self._title, color=self._theme.colour("muted"), size="9pt", justify="left")
+    def _draw_dot(self, plot: pyqtgraph.PlotWidget, dot: Dot, value: float) -> None:
+        current = dot.own and dot.name == self._current
+        colour = self._theme.colour("accent" if dot.own else "muted")
+        brush = pyqtgraph.mkBrush(colour) if dot.own else pyqtgraph.mkBrush(self._theme.colour("surface"))
+        tip = f"{dot.name}\n{numbers_shown.count(dot.macs)} MACs, {numbers_shown.energy(dot.energy_mj)}, {dot.psnr:.2f} dB"
+        item = pyqtgraph.ScatterPlotItem(
+            x=[log10(value)],
+            y=[dot.psnr],
+            size=15 if current else 10,
+            pen=pyqtgraph.mkPen(colour, width=2),
+            brush=brush,
+            hoverable=True,
+            tip=None,
+        )
+        item.setToolTip(tip)
+        plot.addItem(item)
+        ink = QColor(self._theme.colour("text" if dot.own else "muted"))
+        text = pyqtgraph.TextItem(dot.name, color=ink, anchor=(0.5, 1.4) if dot.own else (0.5, -0.35))
+        text.setFont(_font(bold=current))
+        text.setPos(log10(value), dot.psnr)
+        text.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
+        plot.addItem(text)
 
-    def _redraw(self) -> None:
-        for item in self._items:
-            self.removeItem(item)
-        self._items = [self._item(curve) for curve in self._curves]
 
-    def _item(self, curve: Curve) -> pg.PlotDataItem:
-        colour = self.colour(curve.series)
-        if curve.faint:
-            colour.setAlphaF(0.35)
-        width = curve.width if len(curve.x) < ALL_DRAWN or not curve.faint else 1
-        marks = {"symbol": "o", "symbolSize": 5, "symbolBrush": colour, "symbolPen": None} if curve.points else {}
-        item = self.plot(curve.x, curve.y, pen=pg.mkPen(colour, width=width), name=curve.name or None, **marks)
-        item.setDownsampling(auto=True, method="peak")
-        item.setClipToView(True)  # noqa: FBT003 (pyqtgraph's own signature)
-        return item
-
-    def _redraw_targets(self) -> None:
-        for line in self._lines:
-            self.removeItem(line)
-        log = self.getAxis("left").logMode
-        pen = pg.mkPen(self._theme.colour("muted"), width=1, style=Qt.PenStyle.DashLine)
-        self._lines = []
-        for target in self._targets:
-            label = {"position": 0.98, "color": self._theme.colour("muted"), "anchors": [(1, 1), (1, 1)], "movable": False}
-            line = pg.InfiniteLine(np.log10(target.y) if log else target.y, angle=0, pen=pen, label=target.text, labelOpts=label)
-            self.addItem(line)
-            self._lines.append(line)
-
-    def _moved(self, where: QPointF) -> None:
-        """Read the curves at the cursor."""
-        view = self.getPlotItem().vb
-        if not view.sceneBoundingRect().contains(where):
-            return
-        x = view.mapSceneToView(where).x()
-        self._cursor.setPos(x)
-        self._cursor.show()
-        self._tell(self.read_at(x))
-
-    def read_at(self, x: float) -> str:
-        """What the curves are at ``x``, in words."""
-        parts = []
-        for curve in self._curves:
-            if len(curve.x) and not curve.faint:
-                index = int(np.clip(np.searchsorted(curve.x, x), 0, len(curve.x) - 1))
-                if index and x - curve.x[index - 1] < curve.x[index] - x:
-                    index -= 1
-                value = self._form.format(curve.y[index])
-                name = f"{curve.name} " if curve.name else ""
-                parts.append(f"{name}{value}{self._unit} at step {int(curve.x[index])}")
-        return " · ".join(parts)
+def _font(*, bold: bool = False) -> QFont:
+    font = QFont()
+    font.setPixelSize(11)
+    font.setBold(bold)
+    return font

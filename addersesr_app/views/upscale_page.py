@@ -18,7 +18,7 @@ from addersesr_app.views.controls import column, row
 from addersesr_app.views.empty_view import EmptyView
 from addersesr_app.views.inspector import Inspector
 from engine.network import NetworkSpec
-from engine.protocol import Network, Output
+from engine.protocol import Network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,12 @@ class UpscalePage(QWidget):
         super().__init__()
         self._session, self._speeds, self._preferences = session, speeds, preferences
         self._cards: tuple[ModelCard, ...] = ()
-        self.view, self.bar, self.inspector, self.banner = CompareView(theme), CompareBar(theme), Inspector(theme), Banner(theme)
+        self.view, self.bar, self.inspector, self.banner = (
+            CompareView(theme),
+            CompareBar(theme),
+            Inspector(theme, preferences),
+            Banner(theme),
+        )
         empty = EmptyView(theme)
         self._stack = QStackedWidget()
         self._stack.addWidget(empty)
@@ -86,7 +91,7 @@ class UpscalePage(QWidget):
 
     def save(self) -> None:
         """Save under the name that the rules give."""
-        self._session.save(self.output())
+        self._session.save(self.inspector.output.output())
 
     def save_as(self) -> None:
         """Ask for a name and save."""
@@ -97,14 +102,7 @@ class UpscalePage(QWidget):
         suggested = source.with_name(f"{source.stem}_x{card.scale}{source.suffix}")
         chosen, _ = QFileDialog.getSaveFileName(self, self.tr("Save as"), str(suggested), WRITABLE)
         if chosen:
-            self._session.save(self.output(chosen))
-
-    def output(self, file: str | None = None) -> Output:
-        """Where results go by the settings, or one goes to ``file``."""
-        saving = self._preferences.settings.saving
-        if file is not None:
-            return Output(file, quality=saving.quality, existing="overwrite")
-        return Output(saving.folder or None, saving.template or None, saving.extension or None, saving.quality, saving.existing)
+            self._session.save(self.inspector.output.output(chosen))
 
     def _connect_bar(self) -> None:
         bar, view, inspector = self.bar, self.view, self.inspector
@@ -159,6 +157,7 @@ class UpscalePage(QWidget):
         card = self._session.card
         self.view.show_picture(before, card.scale if card else 1)
         self.inspector.energy.show_size(facts.width, facts.height)
+        self.inspector.output.show_picture(facts.path, facts.width, facts.height)
         self._show_names()
         self._show_time()
         self.view.setFocus()
@@ -173,6 +172,7 @@ class UpscalePage(QWidget):
         self.view.set_scale(card.scale)
         spec = NetworkSpec(card.scale, card.m, card.f, card.block, card.activation)
         self.inspector.energy.show_network(card.title, spec, "int8" if network.precision == "int8" else "fp32")
+        self.inspector.output.show_network(card.scale, card.id)
         self._show_names()
         self._speeds.learn(network)
         self._show_time()
@@ -208,6 +208,11 @@ class UpscalePage(QWidget):
         self._preferences.change("look", mode=mode)
         self.view.set_mode(self._preferences.settings.look.mode)
         self.bar.show_mode(self._preferences.settings.look.mode)
+
+    def show_left(self, left: str) -> None:
+        """Have something else on the left side."""
+        self.bar.offer_left(self._cards, left)
+        self._set_left(left)
 
     def _set_left(self, left: str) -> None:
         self._preferences.change("look", left=left)
