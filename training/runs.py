@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -18,9 +19,11 @@ from training import checkpoint, events
 from training.checkpoint import Checkpoint, Progress
 from training.control import Orders
 from training.data import Patches
+from training.imitation import imitate
 from training.loop import Trainer
 from training.meter import Meter, Spent, step_energy_mj
 from training.models import find_model
+from training.network import SESR, AdderSESR
 from training.networks import frozen, make_network, to_model
 from training.validate import Samples, averaged, bicubic_upscale, runner, score
 
@@ -40,6 +43,8 @@ STATISTICS_BATCHES = 8
 """Batches over which an adder network's normalisation is recomputed before it is scored or stored."""
 STATISTICS_STEP = 1 << 40
 """Their place in the sequence of batches: far beyond any training step."""
+IMITATION_STEP = 1 << 41
+IMITATION_RATE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Run:
         self._meter = Meter(Spent(self._progress.seconds, self._progress.estimated_mj, self._progress.measured_mj))
         self._samples = Samples(place.folder, settings, material.validation) if place.processes.first else None
         self._validated = -1
+        self._resumed = start is not None
         if start:
             self.trainer.load_state(start.trainer)
 
@@ -81,7 +87,8 @@ class Run:
         if trainer.step >= trainer.config.steps:
             raise TrainingError(f"{self._place.folder.path}: this run is finished; to extend it, give --steps above {trainer.step}")
         yield self._begun()
-        if trainer.step == 0:
+        if not self._resumed:
+            self._imitate_twin()
             yield from self._save()
         while trainer.step < trainer.config.steps:
             if (yield from self._obey()):
@@ -90,6 +97,21 @@ class Run:
             self._losses.append(trainer.advance())
             yield from self._after_step()
         yield from self._finish("done" if reason == "done" else "stopped")
+
+    def _imitate_twin(self) -> None:
+        """Give an adder network that starts from its convolution twin a body, layer by layer."""
+        settings, network = self.settings, self._network
+        if not (settings.imitate and settings.start and isinstance(network, AdderSESR)):
+            return
+        model = find_model(settings.start)
+        if model.spec.block == "adder":
+            return
+        twin = frozen(model).to(self._place.device)
+        assert isinstance(twin, SESR)
+        batches = (torch.from_numpy(self._patches.draw(IMITATION_STEP + step)[0]).to(self._place.device) for step in count())
+        for _ in imitate(network, twin, batches, steps=settings.imitate, rate=IMITATION_RATE):
+            pass
+        self.trainer.restart_average()
 
     def _after_step(self) -> Iterator[Event]:
         step, settings = self.trainer.step, self.settings

@@ -64,6 +64,7 @@ class Settings:
     quant_A: Annotated[bool, "train with activations fake-quantised to 8 bits"] = False  # noqa: N815 - the reference's name
     model_name: Annotated[str, "id and file name of the result (default: by its network)"] = ""
     start: Annotated[str, "model id or file whose weights to start from"] = ""
+    imitate: Annotated[int, "steps in which adder layers first learn to give a convolution start's feature maps"] = 1000
     teacher: Annotated[str, "model id or file to imitate"] = ""
     distil: Annotated[float, "share of the loss that compares with the teacher, 0 to 1"] = 0.0
     data: Annotated[str, "folder of training pictures"] = ""
@@ -158,7 +159,8 @@ class Settings:
             raise ConfigError(f"device: {self.device!r} is not known; it is auto, cpu or cuda")
 
     def _check_ranges(self) -> None:
-        least = {"epochs": 0, "warm_up": 0, "threads": 0, "seed": 0, "keep_every": 0, "hr_patch": 0, "cache_mb": 0, "adder_expansion": 0}
+        may_be_zero = ("epochs", "warm_up", "threads", "seed", "keep_every", "hr_patch", "cache_mb", "adder_expansion", "imitate")
+        least = dict.fromkeys(may_be_zero, 0)
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, int) and not isinstance(value, bool) and value < least.get(item.name, 1):

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine import weights
+from training.control import Control
+from training.folder import RunFolder
+from training.imitation import imitation_losses
+from training.network import SESR, AdderSESR
+from training.networks import frozen
+from training.session import begin, train
+
+
+def result(folder: Path, given: dict[str, Any]) -> Path:
+    place = RunFolder(folder)
+    settings = begin(place, given, resume=False)
+    with Control(place.path) as control:
+        events = list(train(place, settings, control))
+    return folder / events[-1].to_dict()["file"]
+
+
+def distance(adder: Path, twin: Path) -> float:
+    """How far the adder layers' maps are from the twin's: 1 is what doing nothing scores."""
+    network, model = frozen(weights.read(adder)), frozen(weights.read(twin))
+    assert isinstance(network, AdderSESR)
+    assert isinstance(model, SESR)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        return float(torch.stack(imitation_losses(network, model, torch.rand(2, 1, 24, 24))).mean())
+
+
+def test_an_adder_network_begins_by_imitating_its_twin(tiny: dict[str, Any], tmp_path: Path) -> None:
+    twin = result(tmp_path / "twin", {**tiny, "learning_rate": 1e-2})
+    adder = {**tiny, "linear_block_type": "collapsed_adder", "start": str(twin), "steps": 1, "learning_rate": 1e-6}
+    with_it = distance(result(tmp_path / "with", {**adder, "imitate": 300}), twin)
+    without = distance(result(tmp_path / "without", {**adder, "imitate": 0}), twin)
+    assert with_it < 0.7 * without
+
+
+def test_the_twins_outer_layers_are_taken_over(tiny: dict[str, Any], tmp_path: Path) -> None:
+    twin = weights.read(result(tmp_path / "twin", tiny))
+    start = tmp_path / "twin.safetensors"
+    weights.write(twin, start)
+    given = {**tiny, "linear_block_type": "collapsed_adder", "start": str(start), "steps": 1, "learning_rate": 1e-9, "imitate": 5}
+    adder = weights.read(result(tmp_path / "adder", given))
+    for name in ("first.weight", "last.weight"):
+        assert adder.tensors[name] == pytest.approx(twin.tensors[name], abs=1e-4)
