@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -13,6 +12,9 @@ from training.imitation import imitation_losses
 from training.network import SESR, AdderSESR
 from training.networks import frozen
 from training.session import begin, train
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def result(folder: Path, given: dict[str, Any]) -> Path:
