@@ -59,6 +59,7 @@ QPushButton[role="link"]:hover { text-decoration: underline; }
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 7px; padding: 5px; }
 QToolButton:hover { background: $raised; }
 QToolButton:pressed, QToolButton:checked { background: $raised; border-color: $line; }
+QToolButton::menu-indicator { image: none; }
 QToolButton:focus { border-color: $accent; }
 #segments { background: $ground; border: 1px solid $line; border-radius: 9px; }
 #segments QToolButton { padding: 4px 10px; border-radius: 7px; color: $muted; margin: 2px; }
@@ -73,9 +74,9 @@ QComboBox::drop-down { border: none; width: 26px; }
 QComboBox::down-arrow { image: url($chevron); width: 16px; height: 16px; }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $line; border-radius: 8px; padding: 4px; outline: none;
     selection-background-color: $accent_soft; selection-color: $text; }
-QSpinBox { padding: 6px 0; }
-QSpinBox QLineEdit { background: transparent; border: none; padding: 0; min-height: 0; }
-QSpinBox::up-button, QSpinBox::down-button { width: 0; border: none; }
+QAbstractSpinBox { padding: 6px 0; }
+QAbstractSpinBox QLineEdit { background: transparent; border: none; padding: 0; min-height: 0; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; border: none; }
 QCheckBox { spacing: 10px; padding: 4px 0; }
 QCheckBox::indicator { width: 18px; height: 18px; border: 1px solid $line; border-radius: 5px; background: $ground; }
 QCheckBox::indicator:hover { border-color: $muted; }

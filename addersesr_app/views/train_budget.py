@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QLineEdit, QPlainTextEdit,
 
 from addersesr_app import numbers_shown
 from addersesr_app.views.controls import Card, Segments, column, label, row
+from addersesr_app.views.output_panel import spin_box
 from addersesr_app.views.train_parts import Figure
 from engine.errors import ConfigError
 from training.settings import check_names
@@ -212,9 +213,7 @@ def further(text: str) -> dict[str, Any]:
 
 
 def _spin(least: int, most: int, value: int) -> QSpinBox:
-    spin = QSpinBox()
-    spin.setRange(least, most)
+    spin = spin_box(least, most)
     spin.setValue(value)
     spin.setGroupSeparatorShown(True)
-    spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
     return spin

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QSizePolicy, QSpinBox, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QSizePolicy, QWidget
 
 from addersesr_app.views.controls import Button, Card, column, label, row, set_role
+from addersesr_app.views.output_panel import spin_box
+from addersesr_app.views.train_parts import ElidedLabel
 from addersesr_app.views.train_words import state_name, state_sentence
 from engine.errors import AdderSESRError
 
@@ -36,7 +38,7 @@ class ControlBar(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._run: RunClient | None = None
-        self.title, self.badge, self.sentence = label("", "title"), label("", "badge"), label("", "muted", wrap=True, selectable=True)
+        self.title, self.badge, self.sentence = ElidedLabel("title"), label("", "badge"), label("", "muted", wrap=True, selectable=True)
         self.buttons = {
             "go_on": Button(theme, self.tr("Go on"), "play", "primary"),
             "start": Button(theme, self.tr("Start now"), "play", "primary"),
@@ -52,6 +54,7 @@ class ControlBar(QWidget):
         self.foot = row(self.sentence, spacing=16)
         self.foot.setStretch(0, 1)
         head = row(self.title, self.badge, -1, *self.buttons.values(), spacing=8)
+        self.title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.setLayout(column(head, self.foot, self.extend, spacing=8))
         self.buttons["change"].clicked.connect(lambda: self.extend.setVisible(not self.extend.isVisible()))
         self.buttons["remove"].clicked.connect(self.remove_wanted)
@@ -64,7 +67,7 @@ class ControlBar(QWidget):
         if run is not self._run:
             self._run = run
             self.extend.hide()
-        self.title.setText(run.name)
+        self.title.show_text(run.name)
         self.badge.setText(state_name(run.state))
         set_role(self.badge, "badgeAccent" if run.state in {"running", "starting"} else "badge")
         self.sentence.setText(state_sentence(run))
@@ -88,8 +91,7 @@ class ExtendCard(Card):
     applied = Signal()
 
     def __init__(self, theme: Theme) -> None:
-        self.steps, self.rate = QSpinBox(), QDoubleSpinBox()
-        self.steps.setRange(1, 100_000_000)
+        self.steps, self.rate = spin_box(1, 100_000_000), QDoubleSpinBox()
         self.steps.setGroupSeparatorShown(True)
         self.steps.setSingleStep(1000)
         self.steps.setAccessibleName(self.tr("Steps in all"))
@@ -97,8 +99,7 @@ class ExtendCard(Card):
         self.rate.setDecimals(2)
         self.rate.setSuffix(" × 10⁻⁴")
         self.rate.setAccessibleName(self.tr("Highest learning rate"))
-        for box in (self.steps, self.rate):
-            box.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self.rate.lineEdit().setTextMargins(8, 0, 0, 0)
         self.apply = Button(theme, self.tr("Apply"), role="primary")
         self.apply.clicked.connect(self._apply)
         line = row(

@@ -138,6 +138,7 @@ class ElidedLabel(QLabel):
         """Show another text."""
         self._whole = text
         self.setToolTip(text)
+        self.updateGeometry()
         self.update()
 
     def minimumSizeHint(self) -> QSize:

@@ -42,11 +42,9 @@ class WatchView(QWidget):
         }
         self.psnr = CurvePlot(theme, self.tr("PSNR on validation pictures"), " dB", "{:.3f}")
         self.curves = CurvePlot(theme, self.tr("Loss"), "", "{:.4g}")
-        self.kind = Segments(
-            self.tr("Curve"), [("loss", self.tr("Loss")), ("rate", self.tr("Learning rate")), ("speed", self.tr("Steps/s"))]
-        )
+        self.kind = Segments(self.tr("Curve"), [("loss", self.tr("Loss")), ("rate", self.tr("Rate")), ("speed", self.tr("Speed"))])
         self.kind.choose("loss")
-        self.log = QCheckBox(self.tr("Logarithmic"))
+        self.log = QCheckBox(self.tr("Log"))
         self.log.setChecked(True)
         self.raw = QCheckBox(self.tr("Raw"))
         self.raw.setChecked(True)
