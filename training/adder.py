@@ -59,10 +59,7 @@ def adder_sums(x_nchw: Tensor, weight_oihw: Tensor, *, adaptive: bool = False) -
 
 def weight_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor) -> Tensor:
     """Sum of (x - w) g: the convolution's own weight gradient less w times the sum of g, a convolution's work."""
-    kernel = weight_oihw.shape[-1]
-    correlation = torch.ops.aten.convolution_backward(
-        gradient_nchw, x_nchw, weight_oihw, None, [1, 1], [kernel // 2] * 2, [1, 1], False, [0, 0], 1, [False, True, False]
-    )[1]
+    correlation = kernels(x_nchw, weight_oihw).correlation(x_nchw, gradient_nchw)
     total = gradient_nchw.sum((0, 2, 3)).view(-1, 1, 1, 1)
     difference: Tensor = correlation - weight_oihw * total
     return difference
@@ -150,8 +147,8 @@ def kernels(x_nchw: Tensor, weight_oihw: Tensor) -> ModuleType:
 
 
 def _finish_kernels(y_nchw: Tensor) -> ModuleType:
-    found = None if y_nchw.is_cuda else _module("training.kernels_halide")
-    return found if found is not None and found.supports_finish(y_nchw) else kernels_torch
+    found = None if y_nchw.is_cuda else _module("training.kernels_finish")
+    return found if found is not None and found.supports(y_nchw) else kernels_torch
 
 
 @functools.cache

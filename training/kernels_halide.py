@@ -1,7 +1,7 @@
-"""Kernels for training on a CPU, written in Halide and compiled in this process the first time they are called.
+"""The adder layer's kernels for training on a CPU, written in Halide and compiled in this process the first time they are called.
 
-Tensors are torch float32 of shape (N, C, H, W) in channels-last memory; anything else is brought into it first. Sums over a
-picture are taken row by row and then over the rows in float64, so a result does not depend on the number of threads.
+Tensors are as `training.halide_tools` has them. Sums over pictures are taken in a fixed order, so that a result does not depend on the
+number of threads.
 """
 
 from __future__ import annotations
@@ -13,27 +13,20 @@ import halide as hl
 import torch
 from torch import Tensor
 
+from training.halide_tools import LANES, STRIP_ROWS, channels_last, compile_kernel, images, padded_with_zeros, run
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-LANES = 8
 FORWARD_PIXELS = 5
 GRADIENT_PIXELS = 2
-STRIP_ROWS = 4
 
 
 def supports(x_nchw: Tensor, weight_oihw: Tensor) -> bool:
-    """Whether the adder kernels take these: float32 on the CPU, 3x3 taps, channels by eights, at least a block of pixels wide."""
-    outputs, _, *kernel = weight_oihw.shape
-    plain = weight_oihw.dtype == torch.float32 and supports_finish(x_nchw)
-    return plain and kernel == [3, 3] and not outputs % LANES and x_nchw.shape[-1] >= FORWARD_PIXELS
-
-
-def supports_finish(y_nchw: Tensor) -> bool:
-    """Whether `moments`, `finish` and its gradients take this: float32 on the CPU, channels by eights."""
-    return y_nchw.device.type == "cpu" and y_nchw.dtype == torch.float32 and not y_nchw.shape[1] % LANES
+    """Whether these kernels take the tensors: float32 on the CPU, 3x3 taps, channels by eights, at least a block of pixels wide."""
+    outputs, inputs, *kernel = weight_oihw.shape
+    plain = x_nchw.device.type == "cpu" and x_nchw.dtype == weight_oihw.dtype == torch.float32
+    return plain and kernel == [3, 3] and not outputs % LANES and not inputs % LANES and x_nchw.shape[-1] >= FORWARD_PIXELS
 
 
 def sums(x_nchw: Tensor, weight_oihw: Tensor) -> Tensor:
@@ -42,10 +35,10 @@ def sums(x_nchw: Tensor, weight_oihw: Tensor) -> Tensor:
     Computed as sum x + sum w - 2 sum max(x, w): a maximum and an addition a tap, and one box sum of x for all outputs.
     """
     outputs, inputs = weight_oihw.shape[:2]
-    x = _channels_last(x_nchw)
+    x = channels_last(x_nchw)
     y = x.new_empty(*x.shape[:3], outputs)
     weight = weight_oihw.detach().permute(2, 3, 1, 0).contiguous()
-    _run(_sums_kernel(inputs, outputs), x, weight, weight.sum((0, 1, 2)), y)
+    run(_sums_kernel(inputs, outputs), x, weight, weight.sum((0, 1, 2)), y)
     return y.permute(0, 3, 1, 2)
 
 
@@ -55,87 +48,19 @@ def input_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor) -
     Computed as sum clip(w, x - 1, x + 1) g - x sum g: a maximum, a minimum and a multiply-add a tap.
     """
     outputs, inputs = weight_oihw.shape[:2]
-    x, gradient = _channels_last(x_nchw), _channels_last(gradient_nchw)
+    x, gradient = channels_last(x_nchw), channels_last(gradient_nchw)
     result = torch.empty_like(x)
-    _run(_input_gradient_kernel(inputs, outputs), x, weight_oihw.detach().permute(2, 3, 0, 1).contiguous(), gradient, result)
+    run(_input_gradient_kernel(inputs, outputs), x, weight_oihw.detach().permute(2, 3, 0, 1).contiguous(), gradient, result)
     return result.permute(0, 3, 1, 2)
 
 
-def moments(y_nchw: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of each channel, float64 (C,)."""
-    y = _channels_last(y_nchw)
-    pivot = y[0, 0, 0].clone()
-    first, second = (y.new_empty(y.shape[0], y.shape[1], y.shape[3]) for _ in range(2))
-    _run(_moments_kernel(y.shape[3]), y, pivot, first, second)
-    count = y.shape[0] * y.shape[1] * y.shape[2]
-    offset, square = (part.double().sum((0, 1)) / count for part in (first, second))
-    return pivot.double() + offset, (square - offset * offset).clamp_min(0)
-
-
-def finish(y_nchw: Tensor, x_nchw: Tensor, multiplier: Tensor, bias: Tensor, slope: Tensor) -> Tensor:
-    """activation(multiplier * y + bias + x) with a slope for what is negative; the last three are (C,)."""
-    y, x = _channels_last(y_nchw), _channels_last(x_nchw)
-    result = torch.empty_like(y)
-    _run(_finish_kernel(y.shape[3]), y, x, *_vectors(multiplier, bias, slope), result)
-    return result.permute(0, 3, 1, 2)
-
-
-def finish_sums(
-    gradient_nchw: Tensor, y_nchw: Tensor, x_nchw: Tensor, affine: tuple[Tensor, Tensor, Tensor], centre: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Float64 sums a channel that the gradients of `finish` need; ``affine`` is (multiplier, bias, slope).
-
-    With g the gradient before the activation: of g, of g * (y - centre), and of the incoming gradient times the negative part.
-    """
-    gradient, y, x = (_channels_last(t) for t in (gradient_nchw, y_nchw, x_nchw))
-    parts = [y.new_empty(y.shape[0], y.shape[1], y.shape[3]) for _ in range(3)]
-    _run(_finish_sums_kernel(y.shape[3]), gradient, y, x, *_vectors(*affine, centre), *parts)
-    total, centred, by_slope = (part.double().sum((0, 1)) for part in parts)
-    return total, centred, by_slope
-
-
-def finish_gradients(
-    gradient_nchw: Tensor, y_nchw: Tensor, x_nchw: Tensor, affine: tuple[Tensor, Tensor, Tensor], mixing: tuple[Tensor, Tensor, Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Gradients of `finish` by y and by x. ``affine`` is (multiplier, bias, slope).
-
-    With g the gradient before the activation, by x it is g, and by y it is mixing[0] * g + mixing[1] + mixing[2] * y.
-    """
-    gradient, y, x = (_channels_last(t) for t in (gradient_nchw, y_nchw, x_nchw))
-    by_y, by_x = torch.empty_like(y), torch.empty_like(x)
-    _run(_finish_gradients_kernel(y.shape[3]), gradient, y, x, *_vectors(*affine, *mixing), by_y, by_x)
-    return by_y.permute(0, 3, 1, 2), by_x.permute(0, 3, 1, 2)
-
-
-def _channels_last(tensor_nchw: Tensor) -> Tensor:
-    return tensor_nchw.detach().permute(0, 2, 3, 1).contiguous()
-
-
-def _vectors(*tensors: Tensor) -> list[Tensor]:
-    return [tensor.detach().float().contiguous() for tensor in tensors]
-
-
-def _run(kernel: Any, *tensors: Tensor) -> None:
-    """Call a compiled kernel. The arrays outlive it here, as Halide's buffers do not keep them."""
-    arrays: list[NDArray[Any]] = [tensor.numpy() for tensor in tensors]
-    kernel(*[hl.Buffer(array) for array in arrays])
-
-
-def _compile(result: hl.Func, parameters: Sequence[hl.ImageParam]) -> Any:
-    for parameter in parameters:
-        parameter.dim(0).set_min(0).set_stride(1)
-    return result.compile_to_callable([*parameters], hl.get_jit_target_from_environment())
-
-
-def _images(dimensions: str) -> list[hl.ImageParam]:
-    """A float32 parameter for each digit: how many dimensions it has."""
-    return [hl.ImageParam(hl.Float(32), int(count)) for count in dimensions]
-
-
-def _padded(source: hl.ImageParam) -> hl.Func:
-    """``source`` with zeros around its picture (dimensions 1 and 2)."""
-    extents = [(hl.Expr(), hl.Expr()), *((0, source.dim(axis).extent()) for axis in (1, 2)), (hl.Expr(), hl.Expr())]
-    return hl.BoundaryConditions.constant_exterior(source, 0.0, extents)
+def correlation(x_nchw: Tensor, gradient_nchw: Tensor) -> Tensor:
+    """A 3x3 convolution's weight gradient (O, I, 3, 3): the sum of x g over pictures and pixels, x zero-padded."""
+    x, gradient = channels_last(x_nchw), channels_last(gradient_nchw)
+    batch, _, _, inputs = x.shape
+    parts = x.new_empty(batch, inputs, 3, 3, gradient.shape[3])
+    run(_correlation_kernel(inputs, gradient.shape[3]), x, gradient, parts)
+    return parts.double().sum(0).permute(3, 0, 1, 2).to(x.dtype)
 
 
 def _strips(result: hl.Func, variables: Sequence[hl.Var], channels: int, pixels: int) -> tuple[hl.Var, hl.Var]:
@@ -171,9 +96,9 @@ def _boxed(padded: hl.Func, channels: int) -> tuple[hl.Func, hl.Func]:
 @functools.cache
 def _sums_kernel(inputs: int, outputs: int) -> Any:
     """x[c, x, y, n], w[o, c, kx, ky], sum of w[o]; result[o, x, y, n]."""
-    source, weight, weight_sum = _images("441")
+    source, weight, weight_sum = images("441")
     variables = c, x, y, n = [hl.Var(name) for name in "cxyn"]
-    padded, total, result = _padded(source), hl.Func("total"), hl.Func("result")
+    padded, total, result = padded_with_zeros(source), hl.Func("total"), hl.Func("result")
     x_padded = hl.Func("x_padded")
     x_padded[c, x, y, n] = padded[c, x, y, n]
     r = hl.RDom([(0, inputs), (0, 3), (0, 3)])
@@ -187,15 +112,15 @@ def _sums_kernel(inputs: int, outputs: int) -> Any:
     boxed.compute_at(result, strip)
     total.compute_at(result, block)
     _accumulate(total, c, x, r)
-    return _compile(result, (source, weight, weight_sum))
+    return compile_kernel(result, (source, weight, weight_sum))
 
 
 @functools.cache
 def _input_gradient_kernel(inputs: int, outputs: int) -> Any:
     """x[c, x, y, n], w[c, o, kx, ky], g[o, x, y, n]; result[c, x, y, n]."""
-    source, weight, gradient = _images("444")
+    source, weight, gradient = images("444")
     variables = c, x, y, n = [hl.Var(name) for name in "cxyn"]
-    padded, total, result, g_padded = _padded(gradient), hl.Func("total"), hl.Func("result"), hl.Func("g_padded")
+    padded, total, result, g_padded = padded_with_zeros(gradient), hl.Func("total"), hl.Func("result"), hl.Func("g_padded")
     g_padded[c, x, y, n] = padded[c, x, y, n]
     r = hl.RDom([(0, outputs), (0, 3), (0, 3)])
     total[c, x, y, n] = 0.0
@@ -209,79 +134,25 @@ def _input_gradient_kernel(inputs: int, outputs: int) -> Any:
     g_padded.compute_at(result, strip).bound(c, 0, outputs).vectorize(c, LANES)
     total.compute_at(result, block)
     _accumulate(total, c, x, r)
-    return _compile(result, (source, weight, gradient))
+    return compile_kernel(result, (source, weight, gradient))
 
 
 @functools.cache
-def _moments_kernel(channels: int) -> Any:
-    """y[c, x, y, n], pivot[c]; row sums of y - pivot and of its square, each [c, y, n]."""
-    source, pivot = _images("41")
-    c, y, n = (hl.Var(name) for name in "cyn")
-    r = hl.RDom([(0, source.dim(1).extent())])
-    result = hl.Func("result")
-    result[c, y, n] = (0.0, 0.0)
-    value = source[c, r.x, y, n] - pivot[c]
-    result[c, y, n] = (result[c, y, n][0] + value, result[c, y, n][1] + value * value)
-    return _row_sums(result, (c, y, n), r, channels, (source, pivot))
-
-
-@functools.cache
-def _finish_kernel(channels: int) -> Any:
-    """y, x [c, x, y, n], multiplier, bias, slope [c]; result[c, x, y, n]."""
-    images = source, identity, *_ = _images("44111")
-    multiplier, bias, slope = images[2:]
-    c, x, y, n = (hl.Var(name) for name in "cxyn")
-    result = hl.Func("result")
-    before = multiplier[c] * source[c, x, y, n] + bias[c] + identity[c, x, y, n]
-    result[c, x, y, n] = hl.select(before > 0, before, slope[c] * before)
-    return _elementwise(result, (c, x, y, n), channels, images)
-
-
-@functools.cache
-def _finish_sums_kernel(channels: int) -> Any:
-    """g, y, x [c, x, y, n], multiplier, bias, slope, centre [c]; three row sums [c, y, n] (see `finish_sums`)."""
-    images = incoming, source, identity, *_ = _images("4441111")
-    multiplier, bias, slope, centre = images[3:]
-    c, y, n = (hl.Var(name) for name in "cyn")
-    r = hl.RDom([(0, source.dim(1).extent())])
-    at = (c, r.x, y, n)
-    before = multiplier[c] * source[at] + bias[c] + identity[at]
-    g = incoming[at] * hl.select(before > 0, 1.0, slope[c])
-    result = hl.Func("result")
-    result[c, y, n] = (0.0, 0.0, 0.0)
-    sofar = result[c, y, n]
-    result[c, y, n] = (sofar[0] + g, sofar[1] + g * (source[at] - centre[c]), sofar[2] + incoming[at] * hl.min(before, 0.0))
-    return _row_sums(result, (c, y, n), r, channels, images)
-
-
-@functools.cache
-def _finish_gradients_kernel(channels: int) -> Any:
-    """g, y, x [c, x, y, n], multiplier, bias, slope, mixing 0 to 2 [c]; gradients by y and by x [c, x, y, n]."""
-    images = incoming, source, identity, *_ = _images("444111111")
-    multiplier, bias, slope, *mixing = images[3:]
-    c, x, y, n = (hl.Var(name) for name in "cxyn")
-    at = (c, x, y, n)
-    before = multiplier[c] * source[at] + bias[c] + identity[at]
-    g = incoming[at] * hl.select(before > 0, 1.0, slope[c])
-    result = hl.Func("result")
-    result[at] = (mixing[0][c] * g + mixing[1][c] + mixing[2][c] * source[at], g)
-    return _elementwise(result, (c, x, y, n), channels, images)
-
-
-def _elementwise(result: hl.Func, variables: Sequence[hl.Var], channels: int, images: Sequence[hl.ImageParam]) -> Any:
-    c, x, y, n = variables
-    result.bound(c, 0, channels).reorder(c, x, y, n).vectorize(c, LANES).unroll(c)
-    _parallel_strips(result, y, n)
-    return _compile(result, images)
-
-
-def _row_sums(result: hl.Func, variables: Sequence[hl.Var], r: hl.RDom, channels: int, images: Sequence[hl.ImageParam]) -> Any:
-    c, y, n = variables
-    result.bound(c, 0, channels).vectorize(c, LANES)
-    _parallel_strips(result.update().reorder(c, r.x, y, n).vectorize(c, LANES).unroll(c), y, n)
-    return _compile(result, images)
-
-
-def _parallel_strips(stage: hl.Func | hl.Stage, y: hl.Var, n: hl.Var) -> None:
-    strip, row, job = (hl.Var(name) for name in ("strip", "row", "job"))
-    stage.split(y, strip, row, STRIP_ROWS, hl.TailStrategy.GuardWithIf).fuse(strip, n, job).parallel(job)
+def _correlation_kernel(inputs: int, outputs: int) -> Any:
+    """x[c, x, y, n], g[o, x, y, n]; result[o, kx, ky, c, n], a picture's sums."""
+    source, gradient = images("44")
+    o, kx, ky, c, n, x, y = (hl.Var(name) for name in ("o", "kx", "ky", "c", "n", "x", "y"))
+    padded, x_padded, total, result = padded_with_zeros(source), hl.Func("x_padded"), hl.Func("total"), hl.Func("result")
+    x_padded[c, x, y, n] = padded[c, x, y, n]
+    r = hl.RDom([(0, source.dim(1).extent()), (0, source.dim(2).extent())])
+    total[o, kx, ky, c, n] = 0.0
+    total[o, kx, ky, c, n] += x_padded[c, r.x + kx - 1, r.y + ky - 1, n] * gradient[o, r.x, r.y, n]
+    result[o, kx, ky, c, n] = total[o, kx, ky, c, n]
+    outer, inner = hl.Var("oo"), hl.Var("oi")
+    width = 2 * LANES if outputs % (2 * LANES) == 0 else LANES
+    result.bound(o, 0, outputs).bound(kx, 0, 3).bound(ky, 0, 3).bound(c, 0, inputs).split(o, outer, inner, width)
+    result.reorder(inner, kx, outer, ky, c, n).vectorize(inner, LANES).unroll(inner).unroll(kx).parallel(n)
+    total.compute_at(result, outer).vectorize(o, LANES).unroll(o).unroll(kx)
+    total.update().reorder(o, kx, r.x, r.y).vectorize(o, LANES).unroll(o).unroll(kx)
+    x_padded.compute_at(result, n).bound(c, 0, inputs).vectorize(c, LANES)
+    return compile_kernel(result, (source, gradient))

@@ -34,6 +34,15 @@ def input_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor) -
     return padded[:, :, radius : radius + height, radius : radius + width].contiguous()
 
 
+def correlation(x_nchw: Tensor, gradient_nchw: Tensor) -> Tensor:
+    """A 3x3 convolution's weight gradient (O, I, 3, 3): the sum of x g over pictures and pixels, x zero-padded."""
+    weight = x_nchw.new_empty(gradient_nchw.shape[1], x_nchw.shape[1], 3, 3)
+    wanted = [False, True, False]
+    gradients = torch.ops.aten.convolution_backward(gradient_nchw, x_nchw, weight, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1, wanted)
+    result: Tensor = gradients[1]
+    return result
+
+
 def _taps(x_nchw: Tensor, weight_oihw: Tensor) -> Iterator[tuple[Tensor, Tensor, tuple[int, int, int]]]:
     """For each tap: the input (N, H, W) as it sees it, its weight for every output (O,), and (channel, row, column)."""
     _, inputs, kernel, _ = weight_oihw.shape
