@@ -50,7 +50,7 @@ def backends(threads: int | None = None):
                 model = replace(model, int8=quantise(model, pictures))
             yield name, choose.create(model, precision=precision, threads=threads)
         except (BackendError, ModelError):
-            pass
+            say(f"{name}: not here")
 
 
 def upscale_only(film: Film, backend) -> float:
@@ -108,13 +108,24 @@ def main() -> None:
         folder = Path(name)
         source = store_clip(folder / "clip.mp4", int(seconds * RATE), size=SIZE, options={"preset": "veryfast"})
         film = film_of(source)
-        for _label, backend in (*backends(), ("bicubic", Bicubic())):
-            backend.run(next(iter(stills(film.info, False, None, lambda _: None))).planes.luma.astype("float32") / 255)
-            _coded, _ = whole(film, backend, folder)
-        _label, backend = next(iter(backends()))
-        spent, (_, _took) = apart(film, backend, folder), whole(film, backend, folder)
-        sum(spent) / cores()
-        ", ".join(f"{stage} {part:.2f} s" for stage, part in zip(("decoding", "upscaling", "encoding"), spent, strict=True))
+        say("| network | back end | fps, x264 veryfast | fps, no encoder |\n|---|---|---:|---:|")
+        made = tuple(backends())
+        for label, backend in (*made, ("bicubic", Bicubic())):
+            backend.run(np.zeros(SIZE[::-1], np.float32))
+            coded, _ = whole(film, backend, folder)
+            say(f"| {label} | {backend.name} | {coded:.1f} | {upscale_only(film, backend):.1f} |")
+        label, backend = made[0]
+        spent, (_, took) = apart(film, backend, folder), whole(film, backend, folder)
+        bound = sum(spent) / cores()
+        words = ", ".join(f"{stage} {part:.2f} s" for stage, part in zip(("decoding", "upscaling", "encoding"), spent, strict=True))
+        say(
+            f"\n{label}: processor seconds apart: {words}; over {cores()} cores {bound:.2f} s; whole job {took:.2f} s = {took / bound:.2f} ×"
+        )
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
