@@ -70,9 +70,9 @@ class Plan:
     def reaches(self) -> list[int]:
         """How many rows beyond the last step's each step must be ahead."""
         reaches = [0] * len(self.steps)
-        for step, reach in zip(reversed(self.steps), (reaches[i] for i in range(len(reaches) - 1, -1, -1)), strict=True):
-            for source in step.reads:
-                reaches[source] = max(reaches[source], reach + step.radius)
+        for index in reversed(range(len(self.steps))):
+            for source in self.steps[index].reads:
+                reaches[source] = max(reaches[source], reaches[index] + self.steps[index].radius)
         return reaches
 
     def pixel_bytes(self) -> int:
