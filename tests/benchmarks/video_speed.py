@@ -119,7 +119,7 @@ def main() -> None:
         bound = sum(spent) / cores()
         words = ", ".join(f"{stage} {part:.2f} s" for stage, part in zip(("decoding", "upscaling", "encoding"), spent, strict=True))
         say(
-            f"\n{label}: processor seconds apart: {words}; over {cores()} cores {bound:.2f} s; whole job {took:.2f} s = {took / bound:.2f} ×"
+            f"\n{label}: processor seconds: {words}; over {cores()} cores {bound:.2f} s; whole job {took:.2f} s = {took / bound:.2f} ×"
         )
 
 
