@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QFile, QFileSystemWatcher, QObject, Signal
@@ -12,7 +15,6 @@ from training.folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from training.settings import Settings
 
@@ -72,7 +74,12 @@ class Runs(QObject):
         path = self.folder / settings.name
         if path.exists():
             raise TrainingError(f"{settings.name}: a run of this name is here already; choose another name")
-        path.mkdir(parents=True)
+        try:
+            path.mkdir(parents=True)
+            if settings.sample:  # kept with the run, wherever it came from
+                settings = replace(settings, sample=str(shutil.copy(settings.sample, path / f"sample{Path(settings.sample).suffix}")))
+        except OSError as error:
+            raise TrainingError(f"{path}: the run's folder cannot be made ({error.strerror})") from error
         RunFolder(path).store(settings)
         self.rescan()
         client = self._clients[settings.name]

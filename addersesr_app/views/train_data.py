@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
@@ -10,12 +11,14 @@ from PySide6.QtGui import QIcon, QImageReader, QPixmap
 from PySide6.QtWidgets import QFileDialog, QListWidget, QListWidgetItem, QProgressBar, QWidget
 
 from addersesr_app.views.controls import Button, Card, IconButton, Segments, column, label, row, set_role
+from addersesr_app.views.train_crop import CropDialog
 from addersesr_app.views.train_parts import ElidedLabel, Figure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from PySide6.QtGui import QDragEnterEvent, QDropEvent
+    from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 
     from addersesr_app.child import Child
     from addersesr_app.theme import Theme
@@ -36,6 +39,7 @@ class DataStep(QWidget):
         self._theme, self._child = theme, child
         self._scale = 2
         self.ready = False
+        self.ready = False
         self.setAcceptDrops(True)
         self.data, self.validation, self.sample = (
             _PathRow(theme, *texts)
@@ -51,6 +55,9 @@ class DataStep(QWidget):
         )
         self.degrade.choose("none")
         self.report = _Report(theme)
+        self.sample.ask = self._ask_sample
+        self.dialog: CropDialog | None = None
+        self._crops: TemporaryDirectory[str] | None = None
         for part in (self.data, self.validation):
             part.changed.connect(self._check)
         self.sample.changed.connect(self.changed)
@@ -91,8 +98,28 @@ class DataStep(QWidget):
         self.data.set_path(path if path.is_dir() else path.parent)
 
     def stop(self) -> None:
-        """Look through no more pictures."""
+        """Look through no more pictures, and forget the sample that was cut out."""
         self._child.stop()
+        if self._crops is not None:
+            self._crops.cleanup()
+            self._crops = None
+
+    def choose_sample(self, picture: Path) -> None:
+        """Let a person choose a part of ``picture`` to watch."""
+        self.dialog = CropDialog(self._theme, picture, self._scale, self)
+        self.dialog.chosen.connect(lambda image: self._keep_sample(picture, image))
+        self.dialog.open()
+
+    def _ask_sample(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(self, self.tr("Live sample"), self.data.path)
+        if file:
+            self.choose_sample(Path(file))
+
+    def _keep_sample(self, picture: Path, image: QImage) -> None:
+        self._crops = self._crops or TemporaryDirectory(prefix="addersesr-")
+        file = Path(self._crops.name) / f"{picture.stem}.png"
+        image.save(str(file))
+        self.sample.set_path(file)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept folders and files."""
@@ -105,6 +132,7 @@ class DataStep(QWidget):
         event.acceptProposedAction()
 
     def _check(self) -> None:
+        self.ready = False
         self.ready = False
         self._child.stop()
         if self.data.path:
@@ -127,13 +155,14 @@ class DataStep(QWidget):
 
 
 class _PathRow(QWidget):
-    """A folder or file that is chosen, and can be cleared."""
+    """A folder or file that is chosen, and can be cleared. ``ask`` is done instead of asking for a folder."""
 
     changed = Signal()
 
     def __init__(self, theme: Theme, name: str, nothing: str, is_folder: bool) -> None:
         super().__init__()
-        self._name, self._nothing, self._is_folder = name, nothing, is_folder
+        self._name, self._nothing = name, nothing
+        self.ask: Callable[[], None] | None = None
         self.path = ""
         self._shown = ElidedLabel()
         self._shown.setAccessibleName(name)
@@ -158,10 +187,10 @@ class _PathRow(QWidget):
         self.changed.emit()
 
     def _ask(self) -> None:
-        if self._is_folder:
-            chosen = QFileDialog.getExistingDirectory(self, self._name, self.path)
-        else:
-            chosen, _ = QFileDialog.getOpenFileName(self, self._name, self.path)
+        if self.ask is not None:
+            self.ask()
+            return
+        chosen = QFileDialog.getExistingDirectory(self, self._name, self.path)
         if chosen:
             self.set_path(Path(chosen))
 

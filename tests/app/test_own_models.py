@@ -42,7 +42,7 @@ def listed(application):
 def test_a_network_is_fitted_to_the_open_picture_and_kept(application, qtbot, tmp_path, models):
     pytest.importorskip("torch")
     application.open([store_photo(tmp_path / "photo.png", 200, 160)])
-    until(qtbot, lambda: application.fit is not None and application.fit.begin.isEnabled())
+    until(qtbot, lambda: application.fit is not None and application.fit.begin.isVisible() and application.fit.begin.isEnabled())
     application.fit.minutes = 0.4
     qtbot.mouseClick(application.fit.begin, Qt.MouseButton.LeftButton)
     assert application.fit.progress.isVisible()

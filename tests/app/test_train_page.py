@@ -19,11 +19,14 @@ from addersesr_app.run_desk import Runs
 from addersesr_app.views.train_compare import differences
 from addersesr_app.views.train_page import TrainPage
 from addersesr_app.views.train_watch import targets
-from engine import images
+from engine import images, weights
+from engine.backends import choose
+from engine.evaluate import evaluate
+from engine.network import NetworkSpec
 from engine.picture import Picture
 from tests.app.training import LONG, PROGRAM, ROOT, TINY, store_pictures, tiny
 from tests.commands import photo
-from tests.windows import SERVE, end_application, places_in, store_photo
+from tests.windows import SERVE, end_application, mild, places_in, store_photo
 from training import control
 from training.folder import RunFolder
 
@@ -109,6 +112,7 @@ def set_up(qtbot, page, pictures):
     """Go through the three steps as a person does; the run."""
     setup = page.setup
     setup.data.validation.set_path(pictures[1])
+    setup.data.sample.set_path(next(pictures[1].iterdir()))
     setup.data.give(pictures[0])
     until(qtbot, lambda: setup.data.ready)
     click(qtbot, setup.next)
@@ -134,6 +138,7 @@ def test_from_a_folder_of_pictures_to_a_network_in_use(window, qtbot, tmp_path, 
     run = set_up(qtbot, page, pictures)
     buttons = page.controls.buttons
     until(qtbot, lambda: run.state == "running" and run.record.saved_step > 0 and len(run.record.shots) > 1)
+    assert (run.folder.path / "sample.png").exists()
     until(qtbot, lambda: page.watch.sample.pictures["best"].image.width() > 0 and page.watch.figures["psnr"].text != "–")
     click(qtbot, buttons["pause"])
     until(qtbot, lambda: run.state == "paused" and buttons["resume"].isVisible())
@@ -271,3 +276,44 @@ def test_only_settings_that_differ_are_listed(qapp, tmp_path):
     runs = [RunClient(stored_run(tmp_path, 3, name, batch_size=size), PROGRAM, str(ROOT)) for name, size in (("a", 2), ("b", 2), ("c", 4))]
     assert differences(runs[:2]) == []
     assert differences(runs) == [("batch_size", ["2", "2", "4"])]
+
+
+def test_a_network_is_measured_beside_its_relatives_and_exported(window, qtbot, tmp_path, random_model, pictures):
+    path = stored_run(tmp_path / "own" / "runs", 40, m=2, int_features=8)
+    model = mild(random_model(NetworkSpec(2, 2, 8), 3), "mine")
+    weights.write(model, path / "mine.safetensors")
+    with RunFolder(path).events.open("a") as file:
+        file.write(json.dumps({"event": "saved", "step": 40, "file": "mine.safetensors"}) + "\n")
+    application = window()
+    page = application.training.page
+    until(qtbot, lambda: application._models and page.run is not None and page.views.button("result").isEnabled())
+    page.show_view("result")
+    page.result.measure_on(str(pictures[1]))
+    assert page.result.table.rowCount() == 2, "the model that ships has the same size, and is measured too"
+    until(qtbot, lambda: not page.result.trial.going)
+    rows = [[page.result.table.item(row, column).text() for column in range(6)] for row in range(2)]
+    assert [row[0] for row in rows] == ["mine", "tiny-x2"]
+    expected = evaluate(choose.create(model, "auto"), pictures[1], "mine")
+    assert rows[0][2] == f"{expected.psnr:.3f} dB"
+    assert rows[0][3] == f"{expected.ssim:.4f}"
+    assert all(row[4] not in {"", "–"} for row in rows)
+    with qtbot.waitSignal(page.result.said, timeout=WAIT_MS):
+        page.result.export_to("onnx", "fp32", tmp_path / "mine.onnx")
+    assert (tmp_path / "mine.onnx").stat().st_size > 1000
+
+
+def test_the_sample_is_the_part_that_was_chosen(window, qtbot, tmp_path):
+    picture = store_photo(tmp_path / "big.png", 700, 500)
+    data = window().training.page.setup.data
+    data.choose_sample(picture)
+    crop = data.dialog.crop
+    qtbot.keyClick(crop, Qt.Key.Key_Left)
+    qtbot.keyClick(crop, Qt.Key.Key_Up)
+    with qtbot.waitSignal(data.dialog.chosen):
+        data.dialog.use.click()
+    square = crop.square
+    assert (square.width(), square.height()) == (256, 256)
+    assert square.left() < 350 - 128
+    cut = images.read(Path(data.settings()["sample"])).pixels
+    whole = images.read(picture).pixels
+    np.testing.assert_array_equal(cut, whole[square.top() : square.top() + 256, square.left() : square.left() + 256])
