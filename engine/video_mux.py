@@ -76,9 +76,10 @@ def _add_others(source: InputContainer, out: OutputContainer, info: VideoInfo, t
     for stream in source.streams:
         if stream.index == film:
             continue
+        if out.format.name not in HOLDERS.get(stream.type, (out.format.name,)):
+            tell(f"the {stream.type} stream {stream.index} was left out: {out.format.name} holds none")
+            continue
         try:
-            if out.format.name not in HOLDERS.get(stream.type, (out.format.name,)):
-                raise ValueError(f"{out.format.name} holds none")
             copy = out.add_stream_from_template(stream, opaque=True)
         except (ValueError, av.error.FFmpegError) as error:
             tell(f"the {stream.type} stream {stream.index} was left out: {error}")

@@ -118,9 +118,7 @@ def main() -> None:
         spent, (_, took) = apart(film, backend, folder), whole(film, backend, folder)
         bound = sum(spent) / cores()
         words = ", ".join(f"{stage} {part:.2f} s" for stage, part in zip(("decoding", "upscaling", "encoding"), spent, strict=True))
-        say(
-            f"\n{label}: processor seconds: {words}; over {cores()} cores {bound:.2f} s; whole job {took:.2f} s = {took / bound:.2f} ×"
-        )
+        say(f"\n{label}: processor seconds: {words}; over {cores()} cores {bound:.2f} s; whole job {took:.2f} s = {took / bound:.2f} ×")
 
 
 def say(line: str) -> None:
