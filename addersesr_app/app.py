@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from addersesr_app.theme import Theme
 from addersesr_app.views.main_window import MainWindow
 from addersesr_app.views.queue_view import QueueView
 from addersesr_app.views.upscale_page import UpscalePage
-from engine.protocol import Hello, Ready, Survey, Surveyed
+from engine.protocol import Hello, Network, Ready, Survey, Surveyed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,11 +194,21 @@ class Application(QObject):
         page.tools.changed.connect(lambda: self.client.ask(Hello, self._on_ready))
         page.tools.compare_wanted.connect(self._compare_with)
         self._offer_models(page)
+        self.speeds.learnt.connect(lambda: self._show_times(page))
         self.models_changed.connect(lambda: self._offer_models(page))
         return page
 
     def _offer_models(self, page: ModelsPage) -> None:
         page.offer(self._models, self.preferences.settings.engine.model)
+        self._show_times(page)
+
+    def _show_times(self, page: ModelsPage) -> None:
+        """Show how long each model takes here, as far as that is known, and have the others timed."""
+        engine = self.preferences.settings.engine
+        for card in self._models:
+            network = Network(card.id, engine.backend, engine.device, card.precisions[0], engine.threads or None)
+            self.speeds.learn(network)
+            page.show_time(card.id, self.speeds.predict(network, prod(page.size_shown)))
 
     def _settings_page(self) -> QWidget:
         from addersesr_app.views.settings_page import SettingsPage  # noqa: PLC0415

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QScrollArea, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QWidget
 
 from addersesr_app import numbers_shown
 from addersesr_app.views.banner import Banner
@@ -32,6 +32,7 @@ class ModelsPage(QWidget):
     """Lists the models. ``use_wanted`` tells the id of the one that a person wants to use."""
 
     use_wanted = Signal(str)
+    size_shown = REFERENCE_SIZE
 
     def __init__(self, theme: Theme, child: Child, models: Path) -> None:
         """``child`` reads and writes models; ``models`` is the user's own folder of them."""
@@ -43,6 +44,7 @@ class ModelsPage(QWidget):
         bring = Button(theme, self.tr("Import…"), "plus")
         bring.clicked.connect(self.tools.ask_import)
         self._cards: list[QWidget] = []
+        self.times: dict[str, QLabel] = {}
         self._note = label("", "muted", wrap=True)
         self._grid = QGridLayout()
         self._grid.setSpacing(16)
@@ -78,8 +80,14 @@ class ModelsPage(QWidget):
             if cards
             else self.tr("No model is installed. Train one with “addersesr train”, or put a .safetensors file into the models folder.")
         )
+        self.times = {card.id: label("–") for card in cards}
         self._cards = [self._card(card) for card in cards]
         self._arrange()
+
+    def show_time(self, identity: str, seconds: float | None) -> None:
+        """Show what a model takes on this machine for a picture of `REFERENCE_SIZE`."""
+        if identity in self.times and seconds is not None:
+            self.times[identity].setText(numbers_shown.duration(seconds))
 
     def resizeEvent(self, event: object) -> None:
         """Use the width there is."""
@@ -89,13 +97,13 @@ class ModelsPage(QWidget):
         columns = max((self.width() - 64) // (CARD_WIDTH + 16), 1)
         for index, card in enumerate(self._cards):
             self._grid.addWidget(card, index // columns, index % columns)
-        for index in range(self._grid.columnCount()):
+        for index in range(max(self._grid.columnCount(), columns)):
             self._grid.setColumnStretch(index, 1 if index < columns else 0)
 
     def _card(self, card: ModelCard) -> Card:
         spec = NetworkSpec(card.scale, card.m, card.f, card.block, card.activation)
         one = cost.cost(spec, *REFERENCE_SIZE)
-        facts = [
+        facts: list[tuple[str, str | QLabel]] = [
             (self.tr("Parameters"), numbers_shown.count(one.parameters)),
             (self.tr("MACs"), numbers_shown.count(one.macs)),
             (self.tr("Energy, fp32"), numbers_shown.energy(one.energy_mj)),
@@ -114,18 +122,18 @@ class ModelsPage(QWidget):
             row(*badges, -1, spacing=6),
             *summary,
             2,
-            _facts(facts),
+            _facts([*facts, (self.tr("Time on this machine"), self.times[card.id])]),
             -1,
             row(licence, -1, self.tools.button(card), use),
             spacing=10,
         )
 
 
-def _facts(facts: Sequence[tuple[str, str]]) -> QGridLayout:
+def _facts(facts: Sequence[tuple[str, str | QLabel]]) -> QGridLayout:
     grid = QGridLayout()
     grid.setVerticalSpacing(6)
     grid.setColumnStretch(0, 1)
     for line, (name, value) in enumerate(facts):
         grid.addWidget(label(name, "muted"), line, 0)
-        grid.addWidget(label(value), line, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(value if isinstance(value, QLabel) else label(value), line, 1, Qt.AlignmentFlag.AlignRight)
     return grid
