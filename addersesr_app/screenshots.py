@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEventLoop, QTimer
@@ -43,17 +45,38 @@ def main(out: Path, picture: Path = SAMPLE) -> int:
             application.window.show_page(page)
             settle(3000 if page == "settings" else 400)
             application.window.grab().save(str(out / f"{page}-{theme}.png"))
+        picture_queue(application, out / f"queue-{theme}.png")
         application.window.close()
     return 0
+
+
+def picture_queue(application: Application, file: Path) -> None:
+    """Show a queue in the middle of its work: one picture done, one paused, two waiting."""
+    with TemporaryDirectory() as folder:
+        names = ("harbour.png", "lighthouse.png", "market.png", "winter.png")
+        files = [Path(shutil.copy(SAMPLE, Path(folder) / name)) for name in names]
+        application.window.show_page("upscale")
+        application.open(files)
+        jobs = application.queue.model.jobs
+        wait(application.session.patch_changed, lambda: application.session.path == str(files[0]))
+        wait(application.queue.model.dataChanged, lambda: all(job.picture is not None for job in jobs))
+        application.queue.start()
+        wait(application.queue.changed, lambda: jobs[0].state == "done")
+        application.queue.pause()
+        settle(1500)
+        application.window.grab().save(str(file))
+        application.queue.remove(list(jobs))
+        settle()
 
 
 def wait(signal: SignalInstance, reached: Callable[[], bool]) -> None:
     """Let the window live until ``reached``; ``signal`` tells when to look."""
     loop = QEventLoop()
-    signal.connect(lambda: loop.quit() if reached() else None)
+    connection = signal.connect(lambda: loop.quit() if reached() else None)
     QTimer.singleShot(TIMEOUT_MS, loop.quit)
     if not reached():
         loop.exec()
+    signal.disconnect(connection)
     if not reached():
         raise TimeoutError("the window did not get that far")
 
