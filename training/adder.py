@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,42 +28,35 @@ class AdderSums(torch.autograd.Function):
     """-sum |x - w| over zero-padded windows. Use through `adder_sums`."""
 
     @staticmethod
-    def forward(ctx: Any, x_nchw: Tensor, weight_oihw: Tensor, adaptive: bool) -> Tensor:
+    def forward(ctx: Any, x_nchw: Tensor, weight_oihw: Tensor, adaptive: bool, reach: float) -> Tensor:
         """See `adder_sums`."""
         ctx.save_for_backward(x_nchw, weight_oihw)
-        ctx.adaptive = adaptive
+        ctx.adaptive, ctx.reach = adaptive, reach
         result: Tensor = kernels(x_nchw, weight_oihw).sums(x_nchw, weight_oihw)
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         """Clipped by x; in full precision, and scaled where asked for, by w."""
         x, weight = ctx.saved_tensors
         by_x = kernels(x, weight).input_gradient(x, weight, gradient) if ctx.needs_input_grad[0] else None
         by_weight = None
         if ctx.needs_input_grad[1]:
-            by_weight = weight_gradient(x, weight, gradient)
+            by_weight = kernels(x, weight).weight_gradient(x, weight, gradient, ctx.reach)
             if ctx.adaptive:
                 by_weight = by_weight * (by_weight.numel() ** 0.5 / (GRADIENT_NORM * by_weight.norm().clamp_min(1e-12)))
-        return by_x, by_weight, None
+        return by_x, by_weight, None, None
 
 
-def adder_sums(x_nchw: Tensor, weight_oihw: Tensor, *, adaptive: bool = False) -> Tensor:
+def adder_sums(x_nchw: Tensor, weight_oihw: Tensor, *, adaptive: bool = False, reach: float = math.inf) -> Tensor:
     """An adder layer's sums: (N, I, H, W) and (O, I, k, k) to (N, O, H, W).
 
-    With ``adaptive`` the weights' gradient has the norm sqrt(k) / 5 whatever the loss, k being their number. The sums are as precise
+    The weights' gradient is that of x - w, clipped to ``reach``: at infinity AdderNet's full precision, near 0 the true one, the sign.
+    With ``adaptive`` it has the norm sqrt(k) / 5 whatever the loss, k being their number. The sums are as precise
     as the weights, whatever x is (mixed precision gives half-precision x).
     """
-    result: Tensor = AdderSums.apply(x_nchw.to(weight_oihw.dtype), weight_oihw, adaptive)  # type: ignore[no-untyped-call]
+    result: Tensor = AdderSums.apply(x_nchw.to(weight_oihw.dtype), weight_oihw, adaptive, reach)  # type: ignore[no-untyped-call]
     return result
-
-
-def weight_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor) -> Tensor:
-    """Sum of (x - w) g: the convolution's own weight gradient less w times the sum of g, a convolution's work."""
-    correlation = kernels(x_nchw, weight_oihw).correlation(x_nchw, gradient_nchw)
-    total = gradient_nchw.sum((0, 2, 3)).view(-1, 1, 1, 1)
-    difference: Tensor = correlation - weight_oihw * total
-    return difference
 
 
 class Finish(torch.autograd.Function):

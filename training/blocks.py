@@ -7,6 +7,7 @@ what ships, is the narrow kernel.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -74,15 +75,30 @@ class AdderBlock(nn.Module):
     identity stays outside. ``adaptive`` scales the kernel's gradient as the paper does. Gains start at ``gain``, small, so that
     each block starts near the identity; kernels start normal with the standard deviation ``spread``.
 
-    While training, normalisation uses the batch's statistics and averages them for later, unless it is ``frozen``.
+    ``hurry``: the parameters are the kernel divided by it, so that a step of Adam moves the kernel that much farther than the
+    other weights: what matters to |x - w| is on which side of the inputs a weight lies, and that takes long ways.
+
+    While training, normalisation uses the batch's statistics and averages them for later, unless it is ``frozen``. ``reach`` clips
+    x - w in the kernel's gradient (`training.adder.adder_sums`).
     """
 
     running_mean: Tensor
     running_variance: Tensor
 
-    def __init__(self, channels: int, expansion: int | None, *, adaptive: bool = False, gain: float = 0.1, spread: float = 0.5) -> None:
+    def __init__(
+        self,
+        channels: int,
+        expansion: int | None,
+        *,
+        adaptive: bool = False,
+        hurry: float = 8.0,
+        gain: float = 0.1,
+        spread: float = 0.1,
+    ) -> None:
         super().__init__()
         self.adaptive = adaptive
+        self.hurry = hurry
+        self.reach = math.inf
         self.frozen = False
         self.momentum = 0.1
         self.epsilon = 1e-5
@@ -98,15 +114,17 @@ class AdderBlock(nn.Module):
 
     def kernel(self) -> Tensor:
         """The collapsed kernel, OIHW; differentiable."""
-        return self.plain if self.plain is not None else collapse_kernel(self.expand.weight, self.project.weight)
+        slow = self.plain if self.plain is not None else collapse_kernel(self.expand.weight, self.project.weight)
+        return slow * self.hurry
 
     @torch.no_grad()
     def set_kernel(self, kernel_oihw: Tensor) -> None:
         """Make ``kernel_oihw`` the kernel, by exact re-expansion where the block is wide."""
+        slow = kernel_oihw / self.hurry
         if self.plain is not None:
-            self.plain.copy_(kernel_oihw)
+            self.plain.copy_(slow)
         else:
-            self.expand.weight.copy_(re_expand_kernel(kernel_oihw, self.expand.weight, self.project.weight))
+            self.expand.weight.copy_(re_expand_kernel(slow, self.expand.weight, self.project.weight))
 
     def forward(self, x_nchw: Tensor, slope: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape; ``slope`` (C,) is the activation's where it is negative, 0 for ReLU."""
@@ -117,7 +135,7 @@ class AdderBlock(nn.Module):
 
     def sums(self, x_nchw: Tensor) -> Tensor:
         """-sum |x - w|, before the normalisation."""
-        return adder_sums(x_nchw, self.kernel(), adaptive=self.adaptive)
+        return adder_sums(x_nchw, self.kernel(), adaptive=self.adaptive, reach=self.reach)
 
     def _observe(self, y_nchw: Tensor) -> tuple[Tensor, Tensor]:
         """The batch's statistics, also taken into the running ones."""

@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 def imitate(network: FloatNetwork, twin: FloatNetwork, batches: Iterable[Tensor], *, steps: int, rate: float) -> Iterator[float]:
     """Train the body layers of ``network`` to give ``twin``'s feature maps for ``steps`` batches, the rate falling to 0 by a cosine.
 
-    Batches are luma (N, 1, H, W). Gives each step's loss, the mean over layers of `imitation_losses`. The two 5x5 layers are left
-    as they are: load the twin's first (`Network.load_collapsed`).
+    Batches are luma (N, 1, H, W). The kernels' gradient is annealed as in a whole run (`Network.progress`). Gives each step's loss,
+    the mean over layers of `imitation_losses`. The two 5x5 layers are left as they are: load the twin's first
+    (`Network.load_collapsed`).
     """
     twin.eval()
     parameters = [parameter for module in (network.body, network.activations) for parameter in module.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * min(1, step / steps))))
-    for _, low in zip(range(steps), batches, strict=False):
+    for step, low in zip(range(steps), batches, strict=False):
+        network.progress(step / steps)
         optimiser.zero_grad(set_to_none=True)
         loss = torch.stack(imitation_losses(network, twin, low)).mean()
         torch.autograd.backward(loss)

@@ -7,6 +7,7 @@ number of threads.
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING, Any
 
 import halide as hl
@@ -54,22 +55,29 @@ def input_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor) -
     return result.permute(0, 3, 1, 2)
 
 
-def correlation(x_nchw: Tensor, gradient_nchw: Tensor) -> Tensor:
-    """A 3x3 convolution's weight gradient (O, I, 3, 3): the sum of x g over pictures and pixels, x zero-padded."""
+def weight_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor, reach: float = math.inf) -> Tensor:
+    """The sum of clip(x - w, -reach, reach) g over pictures and pixels, x zero-padded: (O, I, 3, 3).
+
+    Computed as sum clip(x, w - reach, w + reach) g - w sum g; without a reach the first sum is a convolution's weight gradient.
+    """
     x, gradient = channels_last(x_nchw), channels_last(gradient_nchw)
-    batch, _, _, inputs = x.shape
-    parts = x.new_empty(batch, inputs, 3, 3, gradient.shape[3])
-    run(_correlation_kernel(inputs, gradient.shape[3]), x, gradient, parts)
-    return parts.double().sum(0).permute(3, 0, 1, 2).to(x.dtype)
+    (batch, _, _, inputs), outputs = x.shape, gradient.shape[3]
+    parts = x.new_empty(batch, inputs, 3, 3, outputs)
+    if math.isinf(reach):
+        run(_correlation_kernel(inputs, outputs), x, gradient, parts)
+    else:
+        weight = weight_oihw.detach().permute(2, 3, 1, 0).contiguous()
+        run(_clipped_correlation_kernel(inputs, outputs), x, gradient, weight, x.new_tensor([reach]), parts)
+    correlation = parts.double().sum(0).permute(3, 0, 1, 2).to(x.dtype)
+    return correlation - weight_oihw * gradient.sum((0, 1, 2)).view(-1, 1, 1, 1)
 
 
 def _strips(result: hl.Func, variables: Sequence[hl.Var], channels: int, pixels: int) -> tuple[hl.Var, hl.Var]:
     """Blocks of ``pixels`` by up to 16 channels, in parallel strips of rows; returns where blocks and strips are computed."""
     c, x, y, n = variables
     outer, block, inner, strip, row, job = (hl.Var(name) for name in ("co", "xo", "xi", "strip", "row", "job"))
-    width = min(channels, 2 * LANES) if channels % (2 * LANES) == 0 else LANES
     inside = hl.Var("ci")
-    result.bound(c, 0, channels).split(c, outer, inside, width).split(x, block, inner, pixels, hl.TailStrategy.ShiftInwards)
+    result.bound(c, 0, channels).split(c, outer, inside, _block(channels)).split(x, block, inner, pixels, hl.TailStrategy.ShiftInwards)
     result.split(y, strip, row, STRIP_ROWS, hl.TailStrategy.GuardWithIf).reorder(inside, inner, outer, block, row, strip, n)
     result.vectorize(inside, LANES).unroll(inside).unroll(inner).fuse(strip, n, job).parallel(job)
     return outer, job
@@ -139,20 +147,57 @@ def _input_gradient_kernel(inputs: int, outputs: int) -> Any:
 
 @functools.cache
 def _correlation_kernel(inputs: int, outputs: int) -> Any:
-    """x[c, x, y, n], g[o, x, y, n]; result[o, kx, ky, c, n], a picture's sums."""
+    """x[c, x, y, n], g[o, x, y, n]; result[o, kx, ky, c, n], a picture's sums of x g."""
     source, gradient = images("44")
+    return _correlated(source, gradient, (), inputs, outputs)
+
+
+@functools.cache
+def _clipped_correlation_kernel(inputs: int, outputs: int) -> Any:
+    """x[c, x, y, n], g[o, x, y, n], w[o, c, kx, ky], reach; result[o, kx, ky, c, n], a picture's sums of clip(x, w -+ reach) g."""
+    source, gradient, weight, reach = images("4441")
+    o, kx, ky, c = (hl.Var(name) for name in ("o", "kx", "ky", "c"))
+    low, high = hl.Func("low"), hl.Func("high")
+    low[o, kx, ky, c] = weight[o, c, kx, ky] - reach[0]
+    high[o, kx, ky, c] = weight[o, c, kx, ky] + reach[0]
+    weight.dim(0).set_min(0).set_stride(1)
+    return _correlated(source, gradient, (low, high), inputs, outputs, (weight, reach))
+
+
+def _correlated(
+    source: hl.ImageParam, gradient: hl.ImageParam, bounds: Sequence[hl.Func], inputs: int, outputs: int, more: Sequence[hl.ImageParam] = ()
+) -> Any:
+    """Sums of x g a picture, x clipped to the two ``bounds`` [o, kx, ky, c] if there are any; ``more`` are what they depend on."""
     o, kx, ky, c, n, x, y = (hl.Var(name) for name in ("o", "kx", "ky", "c", "n", "x", "y"))
     padded, x_padded, total, result = padded_with_zeros(source), hl.Func("x_padded"), hl.Func("total"), hl.Func("result")
     x_padded[c, x, y, n] = padded[c, x, y, n]
     r = hl.RDom([(0, source.dim(1).extent()), (0, source.dim(2).extent())])
+    value = x_padded[c, r.x + kx - 1, r.y + ky - 1, n]
+    if bounds:
+        low, high = bounds
+        value = hl.min(hl.max(value, low[o, kx, ky, c]), high[o, kx, ky, c])
     total[o, kx, ky, c, n] = 0.0
-    total[o, kx, ky, c, n] += x_padded[c, r.x + kx - 1, r.y + ky - 1, n] * gradient[o, r.x, r.y, n]
+    total[o, kx, ky, c, n] += value * gradient[o, r.x, r.y, n]
     result[o, kx, ky, c, n] = total[o, kx, ky, c, n]
     outer, inner = hl.Var("oo"), hl.Var("oi")
-    width = 2 * LANES if outputs % (2 * LANES) == 0 else LANES
-    result.bound(o, 0, outputs).bound(kx, 0, 3).bound(ky, 0, 3).bound(c, 0, inputs).split(o, outer, inner, width)
-    result.reorder(inner, kx, outer, ky, c, n).vectorize(inner, LANES).unroll(inner).unroll(kx).parallel(n)
-    total.compute_at(result, outer).vectorize(o, LANES).unroll(o).unroll(kx)
-    total.update().reorder(o, kx, r.x, r.y).vectorize(o, LANES).unroll(o).unroll(kx)
+    result.bound(o, 0, outputs).bound(kx, 0, 3).bound(ky, 0, 3).bound(c, 0, inputs).split(o, outer, inner, _block(outputs))
+    result.vectorize(inner, LANES).unroll(inner).parallel(n)
+    total.compute_at(result, outer).vectorize(o, LANES).unroll(o)
+    update = total.update()
+    if bounds:  # two bounds for each sum leave no registers for three taps at once
+        result.reorder(inner, outer, kx, ky, c, n)
+        update.reorder(o, r.x, r.y)
+    else:
+        result.reorder(inner, kx, outer, ky, c, n).unroll(kx)
+        total.unroll(kx)
+        update.reorder(o, kx, r.x, r.y).unroll(kx)
+    update.vectorize(o, LANES).unroll(o)
+    for bound in bounds:
+        bound.compute_at(result, outer).vectorize(bound.args()[0], LANES)
     x_padded.compute_at(result, n).bound(c, 0, inputs).vectorize(c, LANES)
-    return compile_kernel(result, (source, gradient))
+    return compile_kernel(result, (source, gradient, *more))
+
+
+def _block(channels: int) -> int:
+    """Channels computed at a time: two vectors, or one."""
+    return 2 * LANES if channels % (2 * LANES) == 0 else LANES

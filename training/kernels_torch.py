@@ -5,6 +5,7 @@ A tap's differences need one array of the output's size for each input channel, 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,11 +35,23 @@ def input_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor) -
     return padded[:, :, radius : radius + height, radius : radius + width].contiguous()
 
 
-def correlation(x_nchw: Tensor, gradient_nchw: Tensor) -> Tensor:
-    """A 3x3 convolution's weight gradient (O, I, 3, 3): the sum of x g over pictures and pixels, x zero-padded."""
-    weight = x_nchw.new_empty(gradient_nchw.shape[1], x_nchw.shape[1], 3, 3)
-    wanted = [False, True, False]
-    gradients = torch.ops.aten.convolution_backward(gradient_nchw, x_nchw, weight, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1, wanted)
+def weight_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor, reach: float = math.inf) -> Tensor:
+    """The sum of clip(x - w, -reach, reach) g over pictures and pixels, x zero-padded: (O, I, k, k)."""
+    if math.isinf(reach):
+        return _correlation(x_nchw, weight_oihw, gradient_nchw) - weight_oihw * gradient_nchw.sum((0, 2, 3)).view(-1, 1, 1, 1)
+    result = torch.empty_like(weight_oihw)
+    for window_nhw, weight_o, (channel, row, column) in _taps(x_nchw, weight_oihw):
+        difference = (window_nhw[:, None] - weight_o[:, None, None]).clamp_(-reach, reach)
+        result[:, channel, row, column] = difference.mul_(gradient_nchw).sum((0, 2, 3))
+    return result
+
+
+def _correlation(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor) -> Tensor:
+    """A convolution's own weight gradient: the sum of x g."""
+    padding, wanted = [weight_oihw.shape[-1] // 2] * 2, [False, True, False]
+    gradients = torch.ops.aten.convolution_backward(
+        gradient_nchw, x_nchw, weight_oihw, None, [1, 1], padding, [1, 1], False, [0, 0], 1, wanted
+    )
     result: Tensor = gradients[1]
     return result
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from engine.errors import TrainingError
 from training.distributed import Processes
+from training.network import Network
 
 if TYPE_CHECKING:
     from training.config import Loss, TrainConfig
@@ -65,6 +66,8 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate
         self.optimiser.zero_grad(set_to_none=True)
+        if isinstance(self.network, Network):
+            self.network.progress(self.step / self.config.steps)
         loss = self._loss(low, high)
         loss.backward()  # type: ignore[no-untyped-call]
         value = self._shared(loss)

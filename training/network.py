@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +35,9 @@ class Network(nn.Module):
     def int8(self) -> dict[str, NDArray[Any]]:
         """The engine's integer form (`engine.weights.Model.int8`); empty for a network that is not trained for it."""
         return {}
+
+    def progress(self, done: float) -> None:
+        """Told before each step what part of the run is done, 0 to 1, for what changes over a run. Depends on nothing else."""
 
     def load_collapsed(self, tensors: Mapping[str, NDArray[np.float32]], *, body: bool = True, last: bool = True) -> None:
         """Take over a collapsed network's weights by exact re-expansion; without ``body`` or ``last`` all but those layers'.
@@ -126,29 +131,51 @@ class SESR(FloatNetwork):
         return y_nchw
 
 
-class AdderSESR(FloatNetwork):
-    """AdderSESR: the body of adder layers, with kernels of ``body_expansion`` channels (None: not expanded).
+@dataclass(frozen=True, slots=True)
+class AdderTraining:
+    """How adder kernels learn. ``expansion``: channels that a kernel is expanded to, None for none.
 
-    ``adaptive`` scales the adder kernels' gradients as AdderNet does. Recompute the normalisation's statistics before
-    validating or exporting weights that were averaged (`recompute_statistics`).
+    ``adaptive`` scales the kernels' gradients as AdderNet does. ``reach``, first and last, clips x - w in them (in units of the
+    feature maps, whose standard deviation is some 0.04): it falls geometrically over the first 0.8 of a run. From far to near the
+    gradient goes from that of the squared difference to the true one, the difference's sign; None is AdderNet's full precision
+    all along. ``hurry``: how much farther than other weights an optimiser's step moves a kernel.
+    """
+
+    expansion: int | None = None
+    adaptive: bool = False
+    reach: tuple[float, float] | None = (4.0, 0.05)
+    hurry: float = 8.0
+
+    def reach_at(self, done: float) -> float:
+        """The reach when the part ``done`` of a run is done."""
+        if self.reach is None:
+            return math.inf
+        first, last = self.reach
+        return float(first * (last / first) ** min(1.0, done / 0.8))
+
+
+class AdderSESR(FloatNetwork):
+    """AdderSESR: the body of adder layers.
+
+    Recompute the normalisation's statistics before validating or exporting weights that were averaged (`recompute_statistics`).
     """
 
     no_slope: Tensor
 
-    def __init__(
-        self,
-        spec: NetworkSpec,
-        *,
-        expansion: int = 256,
-        form: Form = "collapsed",
-        body_expansion: int | None = None,
-        adaptive: bool = False,
-    ) -> None:
+    def __init__(self, spec: NetworkSpec, *, expansion: int = 256, form: Form = "collapsed", adder: AdderTraining | None = None) -> None:
         if spec.block != "adder":
             raise ValueError(f"AdderSESR needs a spec whose block is 'adder', not {spec.block!r}")
         super().__init__(spec, expansion, form)
-        self.body.extend(AdderBlock(spec.f, body_expansion, adaptive=adaptive) for _ in range(spec.m))
+        self.adder = adder or AdderTraining()
+        plan = self.adder
+        self.body.extend(AdderBlock(spec.f, plan.expansion, adaptive=plan.adaptive, hurry=plan.hurry) for _ in range(spec.m))
         self.register_buffer("no_slope", torch.zeros(spec.f), persistent=False)
+
+    def progress(self, done: float) -> None:
+        """Set how far the kernels' gradients reach."""
+        for block in self.body:
+            assert isinstance(block, AdderBlock)
+            block.reach = self.adder.reach_at(done)
 
     def head(self, y_n1hw: Tensor) -> Tensor:
         """The first block's output in channels-last memory, which the adder kernels want."""
@@ -188,9 +215,9 @@ def recompute_statistics(network: nn.Module, batches: Iterable[Tensor], *, keep:
 def build(
     spec: NetworkSpec, *, expansion: int = 256, form: Form = "collapsed", body_expansion: int | None = None, adaptive: bool = False
 ) -> FloatNetwork:
-    """The network of a spec; the last two are for adder blocks (see `AdderSESR`)."""
+    """The network of a spec; the last two are for adder blocks (see `AdderTraining`)."""
     if spec.block == "adder":
-        return AdderSESR(spec, expansion=expansion, form=form, body_expansion=body_expansion, adaptive=adaptive)
+        return AdderSESR(spec, expansion=expansion, form=form, adder=AdderTraining(body_expansion, adaptive))
     return SESR(spec, expansion=expansion, form=form)
 
 

@@ -95,6 +95,10 @@ class FakeQuantised(Network):
         """See `Network.int8`: what this network computes, in integers. Empty unless weights and activations are both quantised."""
         return integerise(self.spec, self.collapse(), self.ranges()) if self.weights and self.activations else {}
 
+    def progress(self, done: float) -> None:
+        """See `Network.progress`."""
+        self.network.progress(done)
+
     def load_collapsed(self, tensors: Mapping[str, NDArray[np.float32]], *, body: bool = True, last: bool = True) -> None:
         """See `Network.load_collapsed`. The ranges stay as they are."""
         self.network.load_collapsed(tensors, body=body, last=last)
@@ -109,7 +113,7 @@ class FakeQuantised(Network):
             kernel, excess = block.kernel(), torch.zeros(())
             if self.weights and self.activations:
                 kernel, excess = on_input_codes(kernel, scale.detach(), zero.detach())
-            sums = adder_sums(x_nchw, kernel, adaptive=block.adaptive) - excess.view(-1, 1, 1)
+            sums = adder_sums(x_nchw, kernel, adaptive=block.adaptive, reach=block.reach) - excess.view(-1, 1, 1)
             statistics = block.running_mean.double(), block.running_variance.double()
             slope = torch.zeros_like(block.bias)
             return finish(sums, x_nchw, block.gain, block.bias, slope, statistics, live=False, epsilon=block.epsilon)

@@ -80,7 +80,18 @@ def test_weight_gradient_points_to_smaller_squared_distances():
     patches = functional.unfold(functional.pad(x, (1, 1, 1, 1)), 3)[:, None]
     squares = -((patches - w.flatten(1)[None, :, :, None]) ** 2).sum(2) / 2
     (squares * g.flatten(2)).sum().backward()
-    torch.testing.assert_close(adder.weight_gradient(x, w.detach(), g), w.grad, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(kernels_torch.weight_gradient(x, w.detach(), g), w.grad, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_reach_clips_the_differences_that_weights_learn_from(shape):
+    x, w, g = example(shape)
+    patches = functional.unfold(functional.pad(x, (1, 1, 1, 1)), 3).double()[:, None]
+    clipped = (patches - w.double().flatten(1)[None, :, :, None]).clamp(-0.3, 0.3)
+    expected = (clipped * g.double().reshape(len(x), w.shape[0], 1, -1)).sum((0, 3)).view(w.shape)
+    w.requires_grad_()
+    adder_sums(x, w, reach=0.3).backward(g)
+    torch.testing.assert_close(w.grad.double(), expected, rtol=1e-5, atol=2e-3)
 
 
 def finish_arguments(dtype, channels=16, seed=1):

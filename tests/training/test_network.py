@@ -7,7 +7,7 @@ import torch
 from engine.network import NetworkSpec
 from engine.weights import Model
 from training.adder import adder_sums
-from training.network import SESR, AdderSESR, build, collapse_to_model, recompute_statistics
+from training.network import SESR, AdderSESR, AdderTraining, build, collapse_to_model, recompute_statistics
 
 SPECS = [
     NetworkSpec(2, 2, 16, "adder"),
@@ -122,6 +122,18 @@ def test_a_trained_network_becomes_a_model():
     assert isinstance(model, Model)
     assert model.spec == SPECS[0]
     assert model.about["licence"] == "CC0-1.0"
+
+
+def test_the_kernels_gradient_reaches_less_far_as_a_run_goes_on():
+    network = make(SPECS[0])
+    reaches = []
+    for done in (0, 0.4, 0.8, 1):
+        network.progress(done)
+        reaches.append(network.body[0].reach)
+    assert reaches == pytest.approx([4, (4 * 0.05) ** 0.5, 0.05, 0.05])
+    full = AdderSESR(SPECS[0], expansion=16, adder=AdderTraining(reach=None))
+    full.progress(0.5)
+    assert full.body[0].reach == np.inf
 
 
 def test_only_an_adder_spec_makes_an_adder_network():
