@@ -1,6 +1,7 @@
 """What a window owes everybody: names for screen readers, room for other languages, no reaching into the network."""
 
 import ast
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,8 @@ def test_a_longer_language_is_not_cut_off(qapp, qtbot, tmp_path, window_models):
         cut = []
         for page in PAGES:
             application.window.show_page(page)
-            qapp.processEvents()
+            with contextlib.suppress(qtbot.TimeoutError):  # what was just written is laid out a moment later
+                qtbot.waitUntil(lambda: not list(cut_off(application.window)), timeout=3000)
             cut += [f"{page}: {text}" for text in cut_off(application.window)]
         end_application(qapp, application)
     finally:
