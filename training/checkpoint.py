@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = 1
+UNREADABLE = (
+    *(OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile),
+)
+"""What torch.load raises for files that are none of its own, or damaged."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,6 @@ def read(path: Path, device: torch.device | str = "cpu") -> Checkpoint:
             raise TrainingError(f"{path}: checkpoint format {record['format']!r} is unknown; this version reads format {FORMAT}")
         progress = record["progress"]
         return Checkpoint(record["settings"], record["trainer"], Progress(**{**progress, "losses": tuple(progress["losses"])}))
-    except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TrainingError(f"{path}: not a checkpoint that can be read ({reason})") from error

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         raise _as_usage(args, error) from error
     from training.session import begin, train  # noqa: PLC0415 - brings torch
 
-    settings = begin(folder, given, resume=args.resume)
+    settings = begin(folder, given, resume=args.resume, first=_is_first())
     show = printer(as_json=args.json)
     with _control(folder) as control, _obeying_signals(control):
         for event in train(folder, settings, control):
@@ -151,11 +151,16 @@ def _free_folder(name: str) -> Path:
 def _control(folder: RunFolder) -> Iterator[Control]:
     """Take orders, in the first process of a run alone."""
     control = Control(folder.path)
-    if os.environ.get("RANK", "0") != "0":
+    if not _is_first():
         yield control
         return
     with control:
         yield control
+
+
+def _is_first() -> bool:
+    """Whether this is a lone process, or the first of those that ``torchrun`` started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager

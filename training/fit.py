@@ -53,6 +53,8 @@ EARLIEST = 0.02
 """Part of the time before which the number of steps is not yet estimated."""
 STATISTICS_BATCHES, STATISTICS_STEP = 8, 1 << 40
 SMALLEST_GAIN_DB = 0.01
+FIGURES = ("psnr", "ssim", "int8", "figures")
+"""What a card says that holds for the weights it was measured with alone."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,10 @@ class Fit:
 
     def _result(self, fitting: Fitting, before_db: float, after_db: float) -> Model:
         """The fitted model; the figures of the one that it came from no longer hold for it."""
-        about: dict[str, Any] = {key: value for key, value in self.model.about.items() if key not in ("psnr", "ssim", "int8", "figures")}
+        about = {key: value for key, value in self.model.about.items() if key not in FIGURES}
         about |= {
             "title": f"{self.output.stem} (fitted from {self.model.id})",
-            "fitted": {"from": self.model.id, "files": len(self.inputs), "before_db": before_db, "after_db": after_db, "steps": fitting.step},
+            "fitted": {"from": self.model.id, "before_db": before_db, "after_db": after_db, "steps": fitting.step},
         }
         return weights.Model(self.output.stem, self.model.spec, fitting.collapsed(), about=about)
 
@@ -116,7 +118,9 @@ class Fitting:
         torch.manual_seed(fit.seed)
         self._network: FloatNetwork = build(spec, expansion=EXPANSION)
         begin_from(self._network, fit.model, self._batches)
-        config = TrainConfig(spec, EXPANSION, batch=BATCH, patch=patch, rate=RATE, warm_up=WARM_UP, ema=EMA, seed=fit.seed, steps=fit.steps or 1)
+        config = TrainConfig(
+            spec, EXPANSION, batch=BATCH, patch=patch, rate=RATE, warm_up=WARM_UP, ema=EMA, seed=fit.seed, steps=fit.steps or 1
+        )
         self._steps = fit.steps
         self._trainer = Trainer(config, self._network, patches)
 
@@ -165,8 +169,7 @@ class Fitting:
         )
 
     def _averaged(self) -> FloatNetwork:
-        twin = averaged(self._network, self._trainer.average, self._batches)
-        return twin
+        return averaged(self._network, self._trainer.average, self._batches)
 
 
 def pairs_of(inputs: Sequence[Path], scale: int) -> list[Pair]:
@@ -183,7 +186,8 @@ def split(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
         return [pair for index, pair in enumerate(pairs) if index % HELD_EVERY != HELD_AT], held
     halves = [halves for pair in pairs if (halves := _halves(pair))]
     if not halves:
-        raise DataError(f"too little to fit to: a picture of at least {4 * LEAST_PATCH * HELD_EVERY // 2} pixels on its longer side is needed")
+        least = HELD_EVERY * (LEAST_PATCH + GAP)
+        raise DataError(f"too little to fit to: at least {least}×{LEAST_PATCH} pixels times the scale are needed, or five smaller pictures")
     return [train for train, _ in halves], [held for _, held in halves]
 
 

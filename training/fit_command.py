@@ -12,11 +12,11 @@ from training.models import find_model
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to fit to, which network, where the result goes, and how long it may take."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="pictures, clips or folders that show what the network is for")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="pictures, clips or folders of what it shall suit")
     parser.add_argument("--model", default="sesr-m5-x2", metavar="ID|FILE", help="the network to begin with (default: %(default)s)")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the fitted network, a .safetensors file")
     parser.add_argument("--minutes", type=_minutes, default=3.0, help="how long it may take (default: 3)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="general pictures to mix in, so that the network stays good at other things")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="general pictures to mix in, so that it stays good at the rest")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that exists")
 
 

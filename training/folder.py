@@ -115,6 +115,6 @@ def read_events(folder: RunFolder) -> list[dict[str, Any]]:
 
 def rewind(folder: RunFolder, step: int) -> None:
     """Forget what was told about steps after ``step``: a run that was killed goes on from its last checkpoint and tells them again."""
-    kept = [event for event in read_events(folder) if event.get("step", 0) <= step and event["event"] != "failed"]
+    kept = [event for event in read_events(folder) if (event.get("step") or 0) <= step and event["event"] != "failed"]
     with aside(folder.events, overwrite=True) as temporary:
         temporary.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept), "utf-8")

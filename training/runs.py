@@ -11,7 +11,6 @@ import torch
 
 from engine.errors import Cancelled, TrainingError
 from engine.events import Energy
-from engine.export import tflite
 from engine.storing import aside
 from engine.weights import read as read_model
 from engine.weights import write as write_model
@@ -234,6 +233,8 @@ class Run:
         return events.Saved(self.trainer.step, self._place.folder.relative(file))
 
     def _store_tflite(self, model: Path) -> events.Saved:
+        from engine.export import tflite  # noqa: PLC0415 - needs the flatbuffers' schema, which training does not
+
         file, size = model.with_suffix(".tflite"), (self.settings.tflite_width, self.settings.tflite_height)
         with aside(file, overwrite=True) as temporary:
             temporary.write_bytes(tflite.to_bytes(read_model(model), "int8", size))

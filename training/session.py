@@ -17,8 +17,8 @@ from training.loop import NotFiniteError
 from training.material import Preparation
 from training.networks import device_of
 from training.runs import Place, Run
-from training.tensorboard import Log
 from training.settings import Settings, check_names, resolve
+from training.tensorboard import Log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,13 +32,17 @@ FIXED = ("scale", "m", "int_features", "feature_size", "linear_block_type", "add
 """Settings that a run cannot change once it has begun."""
 
 
-def begin(folder: RunFolder, given: Mapping[str, Any], *, resume: bool) -> Settings:
-    """Make the folder of a new run, or reopen one with the settings in ``given`` changed. Raises ConfigError, TrainingError."""
-    if folder.running:
+def begin(folder: RunFolder, given: Mapping[str, Any], *, resume: bool, first: bool = True) -> Settings:
+    """Make the folder of a new run, or reopen one with the settings in ``given`` changed. Raises ConfigError, TrainingError.
+
+    Of several processes the ``first`` alone does so; the others just learn the settings.
+    """
+    if first and folder.running:
         raise TrainingError(f"{folder.path}: a training is going on here already")
     if not resume:
         settings = resolve(given)
-        folder.create(settings)
+        if first:
+            folder.create(settings)
         return settings
     stored = folder.settings()
     if folder.last.exists():
@@ -51,7 +55,8 @@ def begin(folder: RunFolder, given: Mapping[str, Any], *, resume: bool) -> Setti
     if "steps" in given:
         changed["epochs"] = given.get("epochs", 0)
     settings = Settings(**{item.name: changed[item.name] for item in fields(Settings)})
-    folder.store(settings)
+    if first:
+        folder.store(settings)
     return settings
 
 
@@ -80,8 +85,8 @@ def _work(place: Place, settings: Settings) -> Iterator[Event]:
 
 
 def _last(place: Place) -> Checkpoint | None:
-    """The checkpoint to go on from; what was told after it is forgotten."""
-    if not place.folder.last.exists():
+    """The checkpoint to go on from; what was told after it is forgotten. The first process says whether there is one."""
+    if place.processes.agree(str(place.folder.last.exists())) == "False":
         return None
     start = checkpoint.read(place.folder.last, place.device)
     if place.processes.first:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 POLYNOMIAL = 0x82F63B78
 """CRC-32C (Castagnoli), bits reversed."""
-SCALARS = {"step": {"loss": "loss", "rate": "learning_rate", "steps_per_second": "steps_per_second"}, "validated": {"psnr": "psnr", "ssim": "ssim"}}
+SCALARS = {
+    "step": {"loss": "loss", "rate": "learning_rate", "steps_per_second": "steps_per_second"},
+    "validated": {"psnr": "psnr", "ssim": "ssim"},
+}
 """Which fields of which events are logged, under which tag."""
 
 

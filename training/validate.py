@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Upscale = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+
 SAMPLE_SIDE = 128
 """Side of the sample crop in low-resolution pixels."""
 
@@ -41,7 +43,7 @@ class Score:
     ssim: float
 
 
-def averaged(network: Network, average: Mapping[str, Tensor], batches: Iterable[Tensor] = ()) -> Network:
+def averaged(network: AnyNetwork, average: Mapping[str, Tensor], batches: Iterable[Tensor] = ()) -> AnyNetwork:
     """A copy of ``network`` with the averaged weights, ready to run; an adder network's statistics recomputed over ``batches``."""
     twin = copy.deepcopy(network)
     twin.load_state_dict(dict(average))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
 from tests.training.drawings import draw, store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TINY = {
     "preset": "m3",

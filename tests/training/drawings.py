@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 WORDS = (
-    "the quick brown fox jumps over a lazy dog while seven wizards box quietly Energy 14.31 mJ and 6.895 mJ per frame Additions "
-    "replace multiplications Settings Open Save Cancel View Quality (dB) 1920x1080 100% x = y + z [i] {k} Layer Training step"
-).split()
+    "the quick brown fox jumps over a lazy dog while seven wizards box quietly Energy 14.31 mJ and 6.895 mJ per frame Additions",
+    "replace multiplications Settings Open Save Cancel View Quality (dB) 1920x1080 100% x = y + z [i] {k} Layer Training step",
+)
 
 
 def page(seed: int, height: int = 480, width: int = 640) -> np.ndarray:
@@ -24,7 +27,7 @@ def page(seed: int, height: int = 480, width: int = 640) -> np.ndarray:
         size = int(rng.choice([11, 12, 13, 14, 16, 20, 28]))
         y += int(size * 1.5)
         face = cv2.FontFace("sans" if rng.random() < 0.7 else "italic")
-        line = " ".join(rng.choice(WORDS, 16))
+        line = " ".join(rng.choice(" ".join(WORDS).split(), 16))
         cv2.putText(picture, line, (int(rng.integers(4, 30)), y), ink, face, size, int(rng.choice([300, 400, 700])))
     return picture
 
@@ -73,7 +76,7 @@ def screen(seed: int, height: int = 480, width: int = 640) -> np.ndarray:
 
 
 def _label(picture: np.ndarray, rng: np.random.Generator, x: int, y: int, ink: tuple[int, ...], size: int) -> None:
-    cv2.putText(picture, str(rng.choice(WORDS)), (x, y), ink, cv2.FontFace("sans"), size, 400)
+    cv2.putText(picture, str(rng.choice(" ".join(WORDS).split())), (x, y), ink, cv2.FontFace("sans"), size, 400)
 
 
 def _smooth(corners: np.ndarray) -> np.ndarray:

@@ -68,7 +68,12 @@ def test_benchmark_pictures_are_refused_however_they_are_stored(data: Path, tmp_
         height, width = whole.shape
         half = cv2.resize(whole, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         crop = whole[height // 7 : height // 7 + int(height * 0.71), width // 8 : width // 8 + int(width * 0.71)]
-        for form in (cv2.cvtColor(jpeg(whole, 30), cv2.COLOR_BGR2GRAY), half, crop, cv2.convertScaleAbs(whole, alpha=0.6, beta=10)):
+        for form in (
+            cv2.cvtColor(jpeg(whole, 30), cv2.COLOR_BGR2GRAY),
+            half,
+            crop,
+            cv2.convertScaleAbs(whole, alpha=0.6, beta=10),
+        ):
             assert benchmarks.shown_by(features(form)) is not None, file.name
     copy = store(tmp_path / "holiday.jpg", cv2.imread(str(file))[..., ::-1])
     (problem,) = check([Source("holiday", copy)], [], 2, 16)

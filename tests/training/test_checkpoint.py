@@ -10,7 +10,12 @@ from engine.errors import OutputError, TrainingError
 from training import checkpoint
 from training.checkpoint import Checkpoint, Progress
 
-STATE = {"step": 7, "network": {"w": torch.arange(6.0)}, "average": {"w": torch.ones(6)}, "optimiser": {"state": {}, "param_groups": [{"lr": 0.1}]}}
+STATE = {
+    "step": 7,
+    "network": {"w": torch.arange(6.0)},
+    "average": {"w": torch.ones(6)},
+    "optimiser": {"state": {}, "param_groups": [{"lr": 0.1}]},
+}
 
 
 def test_a_checkpoint_comes_back_whole(tmp_path: Path) -> None:
@@ -48,7 +53,13 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     checkpoint.write(Checkpoint("", STATE, Progress()), whole)
     torch.save({"format": 99}, tmp_path / "new.pt")
     torch.save({"format": 1, "trainer": Harm()}, tmp_path / "harm.pt")
-    for content in (b"", b"text", whole.read_bytes()[:-300], pickle.dumps({"format": 1}, protocol=2), *((tmp_path / name).read_bytes() for name in ("new.pt", "harm.pt"))):
+    for content in (
+        b"",
+        b"text",
+        whole.read_bytes()[:-300],
+        pickle.dumps({"format": 1}, protocol=2),
+        *((tmp_path / name).read_bytes() for name in ("new.pt", "harm.pt")),
+    ):
         file.write_bytes(content)
         with pytest.raises(TrainingError, match=r"last\.pt"):
             checkpoint.read(file)

@@ -46,8 +46,25 @@ def test_every_flag_of_the_reference_exists_and_the_docs_map_it() -> None:
 
 
 def test_flags_are_taken_with_dashes_and_underscores() -> None:
-    given = command.given_settings(parse("--linear-block-type", "expanded", "--int_features", "8", "--quant-A", "--quant_W=false", "--batch-size", "3"))
-    assert given == {"linear_block_type": "expanded", "int_features": 8, "quant_A": True, "quant_W": False, "batch_size": 3}
+    given = command.given_settings(
+        parse(
+            "--linear-block-type",
+            "expanded",
+            "--int_features",
+            "8",
+            "--quant-A",
+            "--quant_W=false",
+            "--batch-size",
+            "3",
+        )
+    )
+    assert given == {
+        "linear_block_type": "expanded",
+        "int_features": 8,
+        "quant_A": True,
+        "quant_W": False,
+        "batch_size": 3,
+    }
 
 
 def test_flags_count_more_than_the_file_and_the_file_more_than_the_preset(tmp_path: Path) -> None:
@@ -68,7 +85,14 @@ def test_settings_survive_their_file(tmp_path: Path) -> None:
 def test_the_reference_recipe_is_the_published_one() -> None:
     two, four = (resolve({"recipe": "reference", "scale": scale}) for scale in (2, 4))
     assert (two.hr_patch, four.hr_patch) == (128, 200)
-    assert (two.epochs, two.patches_per_picture, two.batch_size, two.learning_rate, two.amsgrad, two.loss) == (100, 64, 32, 2e-4, True, "l1")
+    assert (two.epochs, two.patches_per_picture, two.batch_size, two.learning_rate, two.amsgrad, two.loss) == (
+        100,
+        64,
+        32,
+        2e-4,
+        True,
+        "l1",
+    )
     assert two.total_steps(pictures=800) == 100 * 800 * 64 // 32
     config = four.train_config(pictures=800)
     assert (config.patch, config.schedule, config.warm_up, config.ema) == (50, "constant", 0, 0.0)
@@ -126,7 +150,10 @@ def test_every_setting_says_what_it_is_for() -> None:
     assert all(len(help_of(item.name)) > 8 for item in fields(Settings))
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"rate": 1.0}, {"ema": 1.0}, {"clip": -1.0}, {"l2_from": 2.0}, {"loss": "l3"}, {"schedule": "step"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"steps": 0}, {"rate": 1.0}, {"ema": 1.0}, {"clip": -1.0}, {"l2_from": 2.0}, {"loss": "l3"}, {"schedule": "step"}],
+)
 def test_the_loop_checks_what_it_is_given(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong)).replace("l2_from", "l2_from")):
         TrainConfig(**wrong)

@@ -1,22 +1,26 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
-from tests.training.drawings import draw, store
 
 from engine.errors import DataError
 from engine.resize import imresize
+from tests.training.drawings import draw, store
 from training.data import Pair, Patches, PlaneStore, as_unit, load, make_pair
 from training.sources import Source, find, held_out_list, hold_out, picture_files
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def test_pictures_are_found_in_folders_below_but_not_in_hidden_ones(pictures: Path, tmp_path: Path) -> None:
-    assert [file.relative_to(pictures).as_posix() for file in picture_files(pictures)][-2:] == ["deeper/deep.png", "deeper/grey.png"] or len(
-        picture_files(pictures)
-    ) == 6
+    assert [file.relative_to(pictures).as_posix() for file in picture_files(pictures)][-2:] == [
+        "deeper/deep.png",
+        "deeper/grey.png",
+    ] or len(picture_files(pictures)) == 6
     store(tmp_path / ".hidden" / "a.png", draw(0))
     (tmp_path / "notes.txt").write_text("no picture")
     with pytest.raises(DataError, match="no pictures"):
@@ -81,7 +85,9 @@ def test_patches_stay_aligned_when_turned_and_mirrored() -> None:
 
 
 def test_large_pictures_are_drawn_more_often_unless_told_otherwise() -> None:
-    small, large = (Pair(str(side), np.full((side, side), side, np.float32), np.full((2 * side, 2 * side), side, np.float32)) for side in (16, 64))
+    small, large = (
+        Pair(str(side), np.full((side, side), side, np.float32), np.full((2 * side, 2 * side), side, np.float32)) for side in (16, 64)
+    )
     by_area = Patches([small, large], 2, 16, 400, seed=0).draw(0)[0]
     equal = Patches([small, large], 2, 16, 400, seed=0, equal=True).draw(0)[0]
     assert (by_area[:, 0, 0, 0] == 64).mean() == pytest.approx(0.8, abs=0.06)

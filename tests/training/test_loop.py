@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from engine.network import NetworkSpec
+from tests.training.drawings import draw
 from training.config import TrainConfig
 from training.data import Pair, Patches
 from training.loop import NotFiniteError, Trainer, learning_rate, pixel_loss
 from training.network import build
-from tests.training.drawings import draw
 
 SPEC = NetworkSpec(2, 1, 4)
 CONFIG = TrainConfig(spec=SPEC, expansion=8, steps=30, batch=4, patch=12, rate=2e-3, warm_up=3, ema=0.9)
@@ -80,7 +80,10 @@ def test_losses_are_what_they_are_called() -> None:
 
 
 def test_the_loss_becomes_l2_where_told(patches: Patches) -> None:
-    l1, l2 = trainer(patches), trainer(patches, TrainConfig(spec=SPEC, expansion=8, steps=30, batch=4, patch=12, l2_from=0.0))
+    l1, l2 = (
+        trainer(patches),
+        trainer(patches, TrainConfig(spec=SPEC, expansion=8, steps=30, batch=4, patch=12, l2_from=0.0)),
+    )
     assert l2.advance() < 0.2 * l1.advance()
 
 
