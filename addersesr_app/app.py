@@ -154,6 +154,7 @@ class Application(QObject):
 
         self.training = room = TrainingRoom(self.theme, self._where, self.window, SERVE[:-1], str(PACKAGES), self)
         room.page.use_wanted.connect(self._use_trained)
+        room.page.difference_wanted.connect(self._show_difference)
         room.page.offer(self._models)
         self.models_changed.connect(lambda: room.page.offer(self._models))
         return room.page
@@ -184,6 +185,13 @@ class Application(QObject):
             self._use_model(identity)
 
         self.client.ask(Hello, use)
+
+    def _show_difference(self, identity: str, other: str) -> None:
+        """Use a new network and show where it differs from another, on the open picture or on the sample."""
+        self._use_trained(identity)
+        self.upscale_page.show_difference(other)
+        if not self.session.path:
+            self.open([SAMPLE])
 
     def _models_page(self) -> QWidget:
         from addersesr_app.child import Child  # noqa: PLC0415

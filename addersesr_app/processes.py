@@ -43,6 +43,11 @@ class Detached:
         """Whether it runs."""
         return self._process.poll() is None
 
+    def terminate(self) -> None:
+        """Ask it to end."""
+        if self.alive:
+            self._process.terminate()
+
     def release(self) -> None:
         """Let go of it, whether it runs or not."""
         if self.alive:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 State = Literal["queued", "starting", "running", "paused", "done", "stopped", "failed", "interrupted"]
 GOING: frozenset[State] = frozenset({"starting", "running", "paused"})
 FOLLOW_MS, WATCH_MS = 250, 1500
+STOP_S = 3.0
 ASK_EVERY = 5
 """Of so many looks at a run that goes on, one also asks its process whether it is what it seems."""
 QUEUED, LOG = "queued", "trainer.log"
@@ -127,9 +128,14 @@ class RunClient(QObject):
         self._send("stop")
 
     def stop_and_wait(self) -> None:
-        """As `stop`, and come back when the run has been told: for a window that is about to go."""
-        with contextlib.suppress(TrainingError):
-            control.send(self.folder.path, "stop")
+        """As `stop`, and come back when the run has been told: for a window that is about to go.
+
+        A process that does not listen yet has nothing to lose, and is ended.
+        """
+        teller = self._send("stop")
+        teller.join(STOP_S)
+        if self.state == "starting" and self._process is not None:
+            self._process.terminate()
 
     def change(self, steps: int, rate: float) -> None:
         """Give what remains another end and another highest rate."""
@@ -219,7 +225,7 @@ class RunClient(QObject):
         self._answers = answers
         self._judge()
 
-    def _send(self, command: str, **values: Any) -> None:
+    def _send(self, command: str, **values: Any) -> threading.Thread:
         """Send a command without waiting for what it is answered."""
 
         def send() -> None:
@@ -229,4 +235,6 @@ class RunClient(QObject):
                 with contextlib.suppress(RuntimeError):
                     self.refused.emit(str(error))
 
-        threading.Thread(target=send, daemon=True, name=command).start()
+        teller = threading.Thread(target=send, daemon=True, name=command)
+        teller.start()
+        return teller

@@ -34,9 +34,13 @@ VIEWS = ("watch", "compare", "result")
 
 
 class TrainPage(QWidget):
-    """Shows `Runs`. ``use_wanted`` gives the id of a network that was put into the user's models and is to be used now."""
+    """Shows `Runs`. ``use_wanted`` gives the id of a network that was put into the user's models and is to be used now.
+
+    ``difference_wanted`` also what to compare it with.
+    """
 
     use_wanted = Signal(str)
+    difference_wanted = Signal(str, str)
 
     def __init__(self, theme: Theme, runs: Runs, models: Path, probe: Callable[[], bool] = torch_is_there) -> None:
         """``models`` is the user's folder of models; ``probe`` tells whether torch is installed."""
@@ -146,6 +150,7 @@ class TrainPage(QWidget):
         self.compare.changed.connect(self.refresh)
         self.controls.remove_wanted.connect(self._remove)
         self.result.use_wanted.connect(self.use_wanted)
+        self.result.difference_wanted.connect(self.difference_wanted)
         self.result.said.connect(self.banner.say)
         self.result.failed.connect(self.banner.say_error)
         self.runs.changed.connect(lambda _: self.refresh())

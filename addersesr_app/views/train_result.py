@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QAbstractItemView, QComboBox, QFileDialog, QHeaderView, QProgressBar, QTableWidget, QTableWidgetItem, QWidget
@@ -33,9 +33,13 @@ FORMATS = (
 
 
 class ResultView(QWidget):
-    """``use_wanted`` gives a model's name when it is in the user's folder; ``said`` and ``failed`` give a line for people."""
+    """``use_wanted`` gives a model's name when it is in the user's folder, ``difference_wanted`` also what to compare it with.
+
+    ``said`` and ``failed`` give a line for people.
+    """
 
     use_wanted = Signal(str)
+    difference_wanted = Signal(str, str)
     said = Signal(str)
     failed = Signal(str)
 
@@ -46,14 +50,17 @@ class ResultView(QWidget):
         self._run: RunClient | None = None
         self._cards: tuple[ModelCard, ...] = ()
         self._contenders: list[Contender] = []
-        self._target, self._using = Path(), False
+        self._target, self._using = Path(), ""
         self._child = Child(runs.program, runs.directory, self)
         self._child.ended.connect(self._on_exported)
         self.trial = Trial(runs.program, runs.directory, self)
         self.trial.measured.connect(self._on_measured)
         self.trial.over.connect(self._trial_over)
         self.use = Button(theme, self.tr("Use this network"), "check", "primary")
-        self.use.clicked.connect(self.take_into_use)
+        self.use.clicked.connect(lambda: self.take_into_use("use"))
+        self.difference = Button(theme, self.tr("See the difference"), "heat")
+        self.difference.setToolTip(self.tr("Use it, and show on a picture where it differs from the model of its size, or from bicubic."))
+        self.difference.clicked.connect(lambda: self.take_into_use("difference"))
         self.format = QComboBox()
         self.format.setAccessibleName(self.tr("Format"))
         self.export = Button(theme, self.tr("Export…"), "save")
@@ -69,7 +76,7 @@ class ResultView(QWidget):
         use_card = Card(
             label(self.tr("The network"), "heading"),
             self._about,
-            row(self.use, 16, self.format, self.export, -1, spacing=8),
+            row(self.use, self.difference, 16, self.format, self.export, -1, spacing=8),
             margin=18,
             spacing=12,
         )
@@ -107,11 +114,11 @@ class ResultView(QWidget):
         self.trial.stop()
         self._child.stop()
 
-    def take_into_use(self) -> None:
-        """Put the network into the user's folder of models."""
+    def take_into_use(self, then: Literal["use", "difference"] = "use") -> None:
+        """Put the network into the user's folder of models, and then use it."""
         if self._run is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._export("safetensors", "fp32", self._folder / f"{self._run.settings.name}.safetensors", using=True)
+            self._export("safetensors", "fp32", self._folder / f"{self._run.settings.name}.safetensors", using=then)
 
     def measure_on(self, data: str) -> None:
         """Measure the network and its relatives on a folder of pictures."""
@@ -171,25 +178,35 @@ class ResultView(QWidget):
 
     def export_to(self, form: str, precision: str, target: Path) -> None:
         """Write the network in another format."""
-        self._export(form, precision, target, using=False)
+        self._export(form, precision, target, using="")
 
-    def _export(self, form: str, precision: str, target: Path, *, using: bool) -> None:
+    def _export(self, form: str, precision: str, target: Path, *, using: str) -> None:
         assert self._run is not None
         assert self._run.model_file is not None
         self._target, self._using = target, using
-        for button in (self.use, self.export):
+        for button in (self.use, self.difference, self.export):
             button.setEnabled(False)
         self._child.start("export", "--model", self._run.model_file, "--format", form, "--precision", precision, "-o", target)
 
     def _on_exported(self, status: int, complaint: str) -> None:
-        for button in (self.use, self.export):
+        for button in (self.use, self.difference, self.export):
             button.setEnabled(True)
         if status:
             self.failed.emit(complaint or self.tr("The network could not be exported."))
         elif self._using and self._run is not None:
-            self.use_wanted.emit(self._run.settings.name)
+            self._tell(self._run.settings.name)
         else:
             self.said.emit(self.tr("Exported to {file}").format(file=self._target))
+
+    def _tell(self, name: str) -> None:
+        """The network is where models are: have it used."""
+        if self._using == "use":
+            self.use_wanted.emit(name)
+            return
+        assert self._run is not None
+        spec = self._run.settings.spec
+        others = [card.id for card in self._cards if (card.scale, card.m, card.f) == (spec.scale, spec.m, spec.f) and card.id != name]
+        self.difference_wanted.emit(name, others[0] if others else "bicubic")
 
     def _ask_data(self) -> None:
         data = QFileDialog.getExistingDirectory(self, self.tr("Pictures to measure on"))

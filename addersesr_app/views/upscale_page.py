@@ -209,6 +209,11 @@ class UpscalePage(QWidget):
         self.view.set_mode(self._preferences.settings.look.mode)
         self.bar.show_mode(self._preferences.settings.look.mode)
 
+    def show_difference(self, left: str) -> None:
+        """Show where the network differs from ``left``."""
+        self._set_mode("heat")
+        self.show_left(left)
+
     def show_left(self, left: str) -> None:
         """Have something else on the left side."""
         self.bar.offer_left(self._cards, left)

@@ -300,6 +300,11 @@ def test_a_network_is_measured_beside_its_relatives_and_exported(window, qtbot, 
     with qtbot.waitSignal(page.result.said, timeout=WAIT_MS):
         page.result.export_to("onnx", "fp32", tmp_path / "mine.onnx")
     assert (tmp_path / "mine.onnx").stat().st_size > 1000
+    click(qtbot, page.result.difference)
+    upscale = application.upscale_page
+    until(qtbot, lambda: upscale.inspector.network.card().id == "mine" and upscale.bar.left.currentData() == "tiny-x2")
+    until(qtbot, lambda: application.session.patch is not None and application.session.patch.heat is not None)
+    assert application.preferences.settings.look.mode == "heat"
 
 
 def test_the_sample_is_the_part_that_was_chosen(window, qtbot, tmp_path):
