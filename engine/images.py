@@ -5,10 +5,12 @@ The bytes decide what a file is, never the ending of its name; what is written i
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 QUALITY = 95
+WITHOUT_LIBVIPS = "read without libvips (pip install 'pyvips[binary]'): damage and colour profiles go unnoticed"
 _BY_VIPS = ("jpeg", "png", "webp", "tiff", "gif", "avif")
 _BY_OPENCV = ("bmp", "jp2", "pnm", "apng")
 
@@ -134,7 +137,7 @@ def _open_regular(path: str, flags: int) -> int:
 def _decode(path: Path, file: BinaryIO, kind: str, *, trusted: bool) -> Decoded:
     """Hand the file to the library that reads its kind, its size checked first."""
     try:
-        if kind in _BY_VIPS:
+        if kind in _BY_VIPS and _has_libvips():
             from engine.codecs import vips  # noqa: PLC0415 (each library is loaded when a file needs it)
 
             if not trusted:
@@ -148,6 +151,8 @@ def _decode(path: Path, file: BinaryIO, kind: str, *, trusted: bool) -> Decoded:
         from engine.codecs import opencv  # noqa: PLC0415
 
         data = file.read()
+        if kind in _BY_VIPS:  # OpenCV itself refuses more than 2^30 pixels
+            return replace(opencv.decode(data, kind), warnings=(WITHOUT_LIBVIPS,))
         _check_size(path, headers.size(data[: headers.HEAD_BYTES], kind) or (0, 0), FORMATS[kind].most_pixels)
         return opencv.decode(data, kind)
     except CodecError as error:
@@ -170,7 +175,10 @@ def _damaged(path: Path, error: CodecError) -> PictureError:
 
 
 def _encode(layout: Layout, strips: Iterable[Strip], metadata: Metadata, kind: str, quality: int, file: BinaryIO) -> None:
-    if kind in _BY_OPENCV:
+    without_libvips = kind not in _BY_OPENCV and not _has_libvips()
+    if without_libvips and (metadata != Metadata() or layout.alpha or layout.pages > 1):
+        raise CodecError("alpha, pages, profiles and metadata need libvips: pip install 'pyvips[binary]'")
+    if kind in _BY_OPENCV or without_libvips:
         from engine.codecs import opencv  # noqa: PLC0415
 
         if kind == "apng":
@@ -181,6 +189,16 @@ def _encode(layout: Layout, strips: Iterable[Strip], metadata: Metadata, kind: s
     from engine.codecs import vips_save  # noqa: PLC0415
 
     vips_save.encode(layout, strips, metadata, kind, quality, file)
+
+
+@functools.cache
+def _has_libvips() -> bool:
+    """Whether libvips is installed. A machine that only trains may do without: OpenCV reads most of what it reads, less carefully."""
+    try:
+        import_module("pyvips")
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 class _Sums:

@@ -75,7 +75,7 @@ def encode(pixels: NDArray[Any], kind: str) -> bytes:
     """The bytes of a file with (H, W) or (H, W, 3) RGB ``pixels``. Raises CodecError."""
     if kind == "jp2" and min(pixels.shape[:2]) < SMALLEST_JP2:
         raise CodecError(f"JPEG 2000 is written from {SMALLEST_JP2} pixels a side on; choose PNG or TIFF")
-    ending = {"bmp": ".bmp", "jp2": ".jp2", "pnm": ".pgm" if pixels.ndim == 2 else ".ppm"}[kind]
+    ending = {"jp2": ".jp2", "pnm": ".pgm" if pixels.ndim == 2 else ".ppm"}.get(kind, f".{kind}")
     if pixels.dtype == np.float32 and kind == "pnm":
         ending = ".pfm"
     parameters = [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000] if kind == "jp2" else []
