@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,7 +16,8 @@ from PySide6.QtGui import QFont, QFontDatabase
 from PySide6.QtWidgets import QApplication
 
 from addersesr_app.app import SAMPLE, Application
-from addersesr_app.places import places
+from addersesr_app.places import Places, places
+from addersesr_app.screenshots_training import picture_training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,19 +38,33 @@ def main(out: Path, picture: Path = SAMPLE) -> int:
     families = QFontDatabase.families()
     app.setFont(QFont(next((name for name in FONTS if name in families), app.font().family())))
     out.mkdir(parents=True, exist_ok=True)
-    for theme in ("light", "dark"):
-        application = Application(app, places(), theme)
-        application.window.resize(*SIZE)
-        application.start([picture], "settings")
-        wait(application.session.state_changed, lambda: application.session.state == "done")  # noqa: B023 (called at once)
-        wait(application.session.patch_changed, lambda: application.session.patch is not None)  # noqa: B023
-        for page in PAGES:
-            application.window.show_page(page)
-            settle(3000 if page == "settings" else 400)
-            application.window.grab().save(str(out / f"{page}-{theme}.png"))
-        picture_queue(application, out / f"queue-{theme}.png")
-        application.window.close()
+    with TemporaryDirectory() as home:
+        for theme in ("light", "dark"):
+            picture_pages(app, own_places(Path(home)), theme, picture, out)
     return 0
+
+
+def picture_pages(app: QApplication, where: Places, theme: str, picture: Path, out: Path) -> None:
+    """Every page in one theme."""
+    application = Application(app, where, theme)
+    application.window.resize(*SIZE)
+    application.start([picture], "settings")
+    wait(application.session.state_changed, lambda: application.session.state == "done")
+    wait(application.session.patch_changed, lambda: application.session.patch is not None)
+    for page in PAGES:
+        application.window.show_page(page)
+        settle(3000 if page == "settings" else 400)
+        application.window.grab().save(str(out / f"{page}-{theme}.png"))
+    picture_queue(application, out / f"queue-{theme}.png")
+    if find_spec("torch") is not None:
+        picture_training(application, picture, where.journal.parent, out, theme)
+    application.window.close()
+
+
+def own_places(home: Path) -> Places:
+    """Places below ``home``, so that nothing of the user's is shown or touched."""
+    names = {name: home / name for name in ("calibration", "journal", "log", "settings")}
+    return replace(places(), user_models=home / "models", **names)
 
 
 def picture_queue(application: Application, file: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -322,3 +323,12 @@ def test_the_sample_is_the_part_that_was_chosen(window, qtbot, tmp_path):
     cut = images.read(Path(data.settings()["sample"])).pixels
     whole = images.read(picture).pixels
     np.testing.assert_array_equal(cut, whole[square.top() : square.top() + 256, square.left() : square.left() + 256])
+
+
+def test_the_page_loads_neither_torch_nor_what_runs_networks():
+    modules = "addersesr_app.training_room, addersesr_app.views.fit_panel"
+    script = f"import sys, {modules}; print(*sorted(name for name in sys.modules if '.' not in name))"
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    loaded = set(ran.stdout.split())
+    assert "pyqtgraph" in loaded
+    assert not loaded & {"torch", "halide", "onnxruntime", "onnx", "cv2", "safetensors", "av"}
