@@ -43,5 +43,5 @@ class UsageError(AdderSESRError):
     """The command line was given something that it does not know; names what is near."""
 
 
-class Cancelled(AdderSESRError):
+class Cancelled(AdderSESRError):  # noqa: N818 - it is what was asked for, not a fault
     """The user asked for the work to stop."""
