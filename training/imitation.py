@@ -13,25 +13,32 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from training.blocks import AdderBlock
+from training.network import AdderTraining, FloatNetwork
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from training.network import FloatNetwork
+REACH = (4.0, 0.03)
+"""First and last reach of the kernels' gradient: a kernel that knows nothing needs the long view first (see `AdderTraining`)."""
 
 
 def imitate(network: FloatNetwork, twin: FloatNetwork, batches: Iterable[Tensor], *, steps: int, rate: float) -> Iterator[float]:
     """Train the body layers of ``network`` to give ``twin``'s feature maps for ``steps`` batches, the rate falling to 0 by a cosine.
 
-    Batches are luma (N, 1, H, W). The kernels' gradient is annealed as in a whole run (`Network.progress`). Gives each step's loss,
+    Batches are luma (N, 1, H, W). The kernels' gradient is annealed (`REACH`). Gives each step's loss,
     the mean over layers of `imitation_losses`. The two 5x5 layers are left as they are: load the twin's first
     (`Network.load_collapsed`).
     """
     twin.eval()
+    plan = AdderTraining(reach=REACH)
     parameters = [parameter for module in (network.body, network.activations) for parameter in module.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * min(1, step / steps))))
     for step, low in zip(range(steps), batches, strict=False):
-        network.progress(step / steps)
+        for block in network.body:
+            if isinstance(block, AdderBlock):
+                block.reach = plan.reach_at(step / steps)
         optimiser.zero_grad(set_to_none=True)
         loss = torch.stack(imitation_losses(network, twin, low)).mean()
         torch.autograd.backward(loss)

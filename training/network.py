@@ -143,7 +143,7 @@ class AdderTraining:
 
     expansion: int | None = None
     adaptive: bool = False
-    reach: tuple[float, float] | None = (4.0, 0.05)
+    reach: tuple[float, float] | None = (0.5, 0.05)
     hurry: float = 8.0
 
     def reach_at(self, done: float) -> float:

@@ -130,7 +130,7 @@ def test_the_kernels_gradient_reaches_less_far_as_a_run_goes_on():
     for done in (0, 0.4, 0.8, 1):
         network.progress(done)
         reaches.append(network.body[0].reach)
-    assert reaches == pytest.approx([4, (4 * 0.05) ** 0.5, 0.05, 0.05])
+    assert reaches == pytest.approx([0.5, (0.5 * 0.05) ** 0.5, 0.05, 0.05])
     full = AdderSESR(SPECS[0], expansion=16, adder=AdderTraining(reach=None))
     full.progress(0.5)
     assert full.body[0].reach == np.inf
