@@ -25,6 +25,7 @@ from training.config import TrainConfig
 from training.data import Pair, Patches, make_pair
 from training.events import Begun, Fitted, Saved, Step, Validated
 from training.loop import Trainer
+from training.memory import keep_freed_memory
 from training.meter import Meter, Spent, step_energy_mj
 from training.network import build
 from training.networks import begin_from
@@ -115,6 +116,7 @@ class Fitting:
         patches = Patches(train, spec.scale, patch, BATCH, fit.seed)
         self._scored = scored
         self._batches = [torch.from_numpy(patches.draw(STATISTICS_STEP + i)[0]) for i in range(STATISTICS_BATCHES)]
+        keep_freed_memory()
         torch.manual_seed(fit.seed)
         self._network: FloatNetwork = build(spec, expansion=EXPANSION)
         begin_from(self._network, fit.model, self._batches)

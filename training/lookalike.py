@@ -1,4 +1,4 @@
-"""Recognising a picture that shows what another one shows: cropped, scaled, re-encoded, brightened or mirrored.
+"""Recognising a picture that shows what another one shows: cropped, scaled, re-encoded or brightened.
 
 A picture is known by up to 400 ORB features (Rublee et al., ICCV 2011): 256-bit binary hashes of small neighbourhoods, and
 where they lie. Two pictures show the same if enough hashes agree *and* one similarity transform (shift, turn, scale) maps

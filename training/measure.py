@@ -13,6 +13,7 @@ import torch
 from engine.events import Event
 from training.data import Pair, Patches
 from training.loop import Trainer
+from training.memory import keep_freed_memory
 from training.models import find_model
 from training.networks import device_of, frozen, make_network
 
@@ -37,6 +38,7 @@ def measure(settings: Settings, seconds: float = 3.0) -> Measured:
     """Take steps for about ``seconds``. Raises TrainingError, ConfigError or ModelError where a run would."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    keep_freed_memory()
     device = device_of(settings)
     patch = settings.hr_patch // settings.scale
     patches = Patches(_pairs(settings.scale, patch), settings.scale, patch, settings.batch_size, settings.seed, settings.equal_pictures)

@@ -15,6 +15,7 @@ from training.events import TrainingFailed
 from training.folder import Journal, RunFolder, rewind
 from training.loop import NotFiniteError
 from training.material import Preparation
+from training.memory import keep_freed_memory
 from training.networks import device_of
 from training.runs import Place, Run
 from training.settings import Settings, check_names, resolve
@@ -67,6 +68,7 @@ def train(folder: RunFolder, settings: Settings, control: Control) -> Iterator[E
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    keep_freed_memory()
     device = device_of(settings)
     with _together(device) as processes:
         place = Place(folder, device, processes, control)
