@@ -50,17 +50,18 @@ def picture_training(application: Application, source: Path, home: Path, out: Pa
     wait(page.setup.data.changed, lambda: page.setup.data.ready)
     page.setup.show_step("network")
     application.window.grab().save(str(out / f"train-network-{theme}.png"))
-    run = next(iter(page.runs.clients), None) or begin(application, train, valid)
+    run = next(iter(page.runs.clients), None) or begin(application, source, train, valid)
     wait(run.state_changed, lambda: run.state == "done")
     page.show_run(run)
     page.refresh()
+    settle()
     application.window.grab().save(str(out / f"train-watch-{theme}.png"))
 
 
-def begin(application: Application, train: Path, valid: Path) -> RunClient:
+def begin(application: Application, source: Path, train: Path, valid: Path) -> RunClient:
     """A short training."""
     assert application.training is not None
-    return application.training.runs.add(resolve({**RUN, "data": str(train), "val": str(valid)}))
+    return application.training.runs.add(resolve({**RUN, "data": str(train), "val": str(valid), "sample": str(source)}))
 
 
 def cut(source: Path, train: Path, valid: Path) -> None:
@@ -71,6 +72,13 @@ def cut(source: Path, train: Path, valid: Path) -> None:
         folder.mkdir(parents=True)
     for number, (x, y) in enumerate(corners):
         image.copy(x, y, SIDE, SIDE).save(str((train if number else valid) / f"{number}.png"))
+
+
+def settle(milliseconds: int = 600) -> None:
+    """Let the window lay itself out."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
 
 
 def wait(signal: SignalInstance, reached: Callable[[], bool]) -> None:

@@ -37,7 +37,7 @@ class SampleView(Card):
         self.slider.setAccessibleName(self.tr("Step of the sample"))
         self._step = label("", "small")
         self._step.setMinimumWidth(110)
-        columns = [column(self.pictures[name], self.captions[name], spacing=4) for name in texts]
+        columns = [column(self.pictures[name], self.captions[name], -1, spacing=4) for name in texts]
         pictures = row(*columns, spacing=12)
         super().__init__(row(label(self.tr("SAMPLE"), "section"), 12, self.slider, self._step, spacing=8), pictures, spacing=10, margin=14)
         self._run: RunClient | None = None
@@ -110,6 +110,9 @@ class _Picture(QWidget):
 
     def show_image(self, image: QImage) -> None:
         """Show another picture."""
+        if image.size() != self.image.size():
+            self.setMaximumHeight(max(120, image.height()))
+            self.updateGeometry()
         self.image = image
         self.update()
 
@@ -119,8 +122,8 @@ class _Picture(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        """As large as samples are at a factor of 2."""
-        return QSize(256, 256)
+        """The picture's own size."""
+        return QSize(256, 256) if self.image.isNull() else self.image.size()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take hold."""
