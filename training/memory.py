@@ -23,4 +23,4 @@ def keep_freed_memory() -> bool:
     if mallopt is None:
         return False
     settings = {MMAP_THRESHOLD: LARGE, TRIM_THRESHOLD: LARGE, TOP_PAD: LARGE // 16}
-    return all([mallopt(parameter, value) for parameter, value in settings.items()])
+    return all(mallopt(parameter, value) for parameter, value in settings.items())

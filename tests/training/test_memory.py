@@ -12,11 +12,13 @@ import torch
 from training.memory import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
+def step():
+    maps = [torch.ones(16, 16, 48, 48) for _ in range(30)]
 for _ in range(3):
-    torch.ones(2**21)
+    step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(50):
-    torch.ones(2**21)
+for _ in range(20):
+    step()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
