@@ -1,20 +1,23 @@
 """A model's card, measured: ``python -m engine.card MODEL.safetensors… --data DIR`` writes each file's figures anew.
 
-DIR holds the benchmarks as ``Set5/x2/NNN_HR.png`` and ``…_LR.png``. What the card says is what ``addersesr eval`` prints.
+DIR holds the benchmarks as ``Set5/x2/NNN_HR.png`` and ``…_LR.png``. What the card says is what ``addersesr eval`` prints. With
+``--int8 TRAINED.safetensors`` the model takes over the int8 form of another file, which quantisation-aware training left.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import weights
 from engine.backends import choose
-from engine.errors import AdderSESRError
+from engine.errors import AdderSESRError, ModelError
 from engine.evaluate import evaluate
 from engine.figures import SETS
+from engine.integer import parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +27,15 @@ if TYPE_CHECKING:
 
 PSNR_DIGITS = 3
 SSIM_DIGITS = 4
+
+
+def with_int8(model: Model, trained: Model) -> Model:
+    """``model`` with the int8 form of ``trained``, a network of the same shape. Raises ModelError for any other."""
+    ours, theirs = (replace(each.spec, activation="relu") for each in (model, trained))
+    if ours != theirs or not trained.int8:
+        raise ModelError(f"{trained.id}: has no int8 form of {model.id}'s network")
+    parse(model.spec, trained.int8, trained.id)
+    return replace(model, int8=trained.int8)
 
 
 def measured(model: Model, data: Path, backend: str = "auto") -> Model:
@@ -52,10 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL.safetensors")
     parser.add_argument("--data", required=True, type=Path, help="folder with Set5 and Set14")
     parser.add_argument("--backend", default="auto")
+    parser.add_argument("--int8", type=Path, metavar="TRAINED.safetensors", help="where the model's int8 form comes from")
     options = parser.parse_args(arguments)
     for path in options.models:
         try:
-            model = measured(weights.read(path), options.data, options.backend)
+            model = weights.read(path)
+            if options.int8:
+                model = with_int8(model, weights.read(options.int8))
+            model = measured(model, options.data, options.backend)
             weights.write(model, path)
         except AdderSESRError as error:
             sys.stderr.write(f"{error}\n")
