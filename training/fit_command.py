@@ -17,16 +17,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the fitted network, a .safetensors file")
     parser.add_argument("--minutes", type=_minutes, default=3.0, help="how long it may take (default: 3)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="general pictures to mix in, so that it stays good at the rest")
+    parser.add_argument("--threads", type=_threads, default=0, metavar="N", help="processor threads (default: 0, all cores)")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that exists")
 
 
 def run(args: argparse.Namespace) -> int:
     """Fit, printing events; 0 if something was gained, 1 if not. Raises AdderSESRError."""
+    import torch  # noqa: PLC0415 - not before it is needed
+
     from training.fit import Fit, check_output  # noqa: PLC0415 - brings torch
 
     if args.output.is_dir():
         raise UsageError(f"-o {args.output}: is a folder; name the .safetensors file")
     check_output(args.output, overwrite=args.overwrite)
+    if args.threads:
+        torch.set_num_threads(args.threads)
     show, gained = printer(as_json=args.json), False
     for event in Fit(args.inputs, find_model(args.model), args.output, args.minutes, (args.data,) if args.data else ()).events():
         show(event)
@@ -38,4 +43,11 @@ def _minutes(text: str) -> float:
     value = float(text)
     if not 0 < value <= 1440:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1440")
+    return value
+
+
+def _threads(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
     return value

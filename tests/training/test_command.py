@@ -84,6 +84,7 @@ def test_sigterm_stores_a_checkpoint_and_resume_goes_on(tiny: dict[str, Any], tm
         (["train", "--data", "nowhere-at-all", "--run", "r"], 1, "no such folder"),
         (["fit", "a.png", "-o", "x.bin"], 1, "safetensors"),
         (["fit", "a.png", "-o", "x.safetensors", "--minutes", "0"], 2, "minutes"),
+        (["fit", "a.png", "-o", "x.safetensors", "--threads", "-1"], 2, "threads"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
@@ -115,6 +116,20 @@ def test_fit_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture
     status, events = command(capsys, "fit", str(tmp_path / "page.png"), "-o", str(tmp_path / "mine.safetensors"), "--minutes", "0.1")
     assert set(events[-1]) == {"event", "before_db", "after_db", "file"}
     assert (status == 0) == (tmp_path / "mine.safetensors").exists() == (events[-1]["file"] is not None)
+
+
+def test_fit_works_with_as_many_threads_as_it_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch = pytest.importorskip("torch")
+    store(tmp_path / "page.png", page(0, 160, 240))
+    words = ("fit", str(tmp_path / "page.png"), "-o", str(tmp_path / "mine.safetensors"), "--minutes", "0.02")
+    before = torch.get_num_threads()
+    try:
+        command(capsys, *words, "--threads", str(before + 1))
+        assert torch.get_num_threads() == before + 1
+        command(capsys, *words, "--overwrite")
+        assert torch.get_num_threads() == before + 1, "without --threads the number is left alone"
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_tensorboard_records_are_well_formed(tmp_path: Path) -> None:
