@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,14 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from engine.backends.torch import TorchBackend
 from engine.errors import ConfigError, TrainingError
+from training.blocks import CollapsibleLinear
 from training.models import find_model
 from training.network import Network, build, collapse_to_model, recompute_statistics
 from training.quantise import FakeQuantised
+from training.validate import runner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from engine.weights import Model
@@ -81,8 +86,22 @@ def frozen(model: Model) -> Network:
     return network.eval().requires_grad_(requires_grad=False)
 
 
-def to_model(network: Network, settings: Settings, progress: Progress, step: int) -> Model:
-    """What the engine runs, with how it was trained."""
+def collapse_error(network: Network, model: Model, y_hw: NDArray[np.float32]) -> float:
+    """The largest absolute difference between ``network`` with its blocks expanded, as written, and its collapsed form ``model``.
+
+    Both run in float32 on the CPU over luma (H, W) in [0, 1] and are clipped; the difference is in the same units. Of a network that
+    is trained in quantised form it is the float network below that is compared: the collapsed weights are not rounded either.
+    """
+    twin = copy.deepcopy(network.network if isinstance(network, FakeQuantised) else network).cpu().eval()
+    for block in twin.modules():
+        if isinstance(block, CollapsibleLinear):
+            block.form = "expanded"
+    difference = runner(twin)(y_hw) - TorchBackend(model, device="cpu").run(y_hw)
+    return float(np.abs(difference).max())
+
+
+def to_model(network: Network, settings: Settings, progress: Progress, step: int, y_hw: NDArray[np.float32]) -> Model:
+    """What the engine runs, with how it was trained; over ``y_hw``, luma in [0, 1], its collapse is measured (`collapse_error`)."""
     scored = "" if progress.best_db is None else f", {progress.best_db:.2f} dB on its validation pictures"
     about = {
         "title": settings.name,
@@ -93,4 +112,5 @@ def to_model(network: Network, settings: Settings, progress: Progress, step: int
         "step": step,
         "validation_db": progress.best_db,
     }
-    return collapse_to_model(network, settings.name, about)
+    model = collapse_to_model(network, settings.name, about)
+    return model.with_about(collapse_error=collapse_error(network, model, y_hw))

@@ -17,18 +17,21 @@ from engine.weights import write as write_model
 from training import checkpoint, events
 from training.checkpoint import Checkpoint, Progress
 from training.control import Orders
-from training.data import Patches
+from training.data import Patches, as_unit
 from training.imitation import imitate
 from training.loop import Trainer
 from training.meter import Meter, Spent, step_energy_mj
 from training.models import find_model
 from training.network import SESR, AdderSESR
 from training.networks import frozen, make_network, to_model
-from training.validate import Samples, averaged, bicubic_upscale, runner, score
+from training.validate import Samples, averaged, bicubic_upscale, centre, runner, score
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from engine.events import Event
     from training.control import Control
@@ -42,6 +45,8 @@ STATISTICS_BATCHES = 8
 """Batches over which an adder network's normalisation is recomputed before it is scored or stored."""
 STATISTICS_STEP = 1 << 40
 """Their place in the sequence of batches: far beyond any training step."""
+COLLAPSE_SIDE = 64
+"""Side in low-resolution pixels of what a stored model's collapse is measured on."""
 IMITATION_STEP = 1 << 41
 IMITATION_RATE = 1e-2
 
@@ -229,8 +234,15 @@ class Run:
     def _store_model(self, network: Network) -> events.Saved:
         file = self._place.folder.model(self.settings.name)
         if self._place.processes.first:
-            write_model(to_model(network, self.settings, self._progress, self.trainer.step), file)
+            write_model(to_model(network, self.settings, self._progress, self.trainer.step, self._unseen()), file)
         return events.Saved(self.trainer.step, self._place.folder.relative(file))
+
+    def _unseen(self) -> NDArray[np.float32]:
+        """Luma (H, W) in [0, 1]: the middle of the first validation picture, or of a training patch where there is none."""
+        if self._material.validation:
+            return as_unit(centre(self._material.validation[0], self.settings.scale, COLLAPSE_SIDE).lr)
+        patch: NDArray[np.float32] = self._patches.draw(STATISTICS_STEP)[0][0, 0]
+        return patch
 
     def _store_tflite(self, model: Path) -> events.Saved:
         from engine.export import tflite  # noqa: PLC0415 - needs the flatbuffers' schema, which training does not

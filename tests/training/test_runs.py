@@ -16,18 +16,23 @@ import torch
 from engine import weights
 from engine.backends.torch import TorchBackend
 from engine.errors import Cancelled, ConfigError, TrainingError
+from engine.network import NetworkSpec
 from tests.training import processes
 from training import checkpoint
 from training.control import Control, send
 from training.data import Pair, make_pair
 from training.folder import RunFolder, read_events
 from training.loop import NotFiniteError
+from training.network import build, collapse_to_model
+from training.networks import collapse_error
 from training.session import begin, train
 from training.sources import Source
 from training.validate import score
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from engine.network import Block
 
 
 def run(folder: Path, given: dict[str, Any], *, resume: bool = False, act: Any = None) -> list[dict[str, Any]]:
@@ -82,6 +87,24 @@ def test_the_stored_model_is_what_was_validated(tiny: dict[str, Any], held: Path
     assert model.about["recipe"]["batch_size"] == 4
     pairs = [Pair(file.stem, *make_pair(Source(file.stem, file), 2)) for file in sorted(held.iterdir())]
     assert score(TorchBackend(model, device="cpu").run, pairs, 2).psnr == pytest.approx(told[-1]["psnr"], abs=5e-3)
+
+
+@pytest.mark.parametrize("given", [{}, {"linear_block_type": "collapsed_adder"}, {"val": ""}])
+def test_the_stored_model_says_how_little_its_collapse_changed(tiny: dict[str, Any], tmp_path: Path, given: dict[str, Any]) -> None:
+    told = run(tmp_path / "run", {**tiny, **given, "steps": 2})
+    error = weights.read(tmp_path / "run" / told[-1]["file"]).about["collapse_error"]
+    assert 0 < error < 1e-5, "two ways of rounding differ, but by no more than rounding"
+
+
+@pytest.mark.parametrize("block", ["convolution", "adder"])
+def test_a_collapse_that_went_wrong_is_measured(block: Block) -> None:
+    y_hw = np.random.default_rng(0).random((20, 24), np.float32)
+    network = build(NetworkSpec(2, 2, 4, block), expansion=16)
+    right = collapse_to_model(network, "right", {})
+    assert collapse_error(network, right, y_hw) < 1e-5
+    for name in ("first.weight", "body.1.weight", "last.bias"):
+        tampered = {**right.tensors, name: right.tensors[name] + np.float32(0.05)}
+        assert collapse_error(network, dataclasses.replace(right, tensors=tampered), y_hw) > 1e-3, name
 
 
 def test_energy_time_and_eta_are_told(tiny: dict[str, Any], tmp_path: Path) -> None:
