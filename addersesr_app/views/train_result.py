@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QAbstractItemView, QComboBox, QFileDialog, QHeaderView, QProgressBar, QTableWidget, QTableWidgetItem, QWidget
 
@@ -73,6 +74,9 @@ class ResultView(QWidget):
         self._busy.hide()
         self._about = label("", "muted", wrap=True)
         self._note = label("", "small", wrap=True)
+        self.collapse = label("", "small", wrap=True)
+        self.collapse.hide()
+        self._seen: tuple[Path, int] | None = None
         use_card = Card(
             label(self.tr("The network"), "heading"),
             self._about,
@@ -81,7 +85,7 @@ class ResultView(QWidget):
             spacing=12,
         )
         head = row(label(self.tr("Measured"), "heading"), -1, self.evaluate)
-        measured = Card(head, self._note, self._busy, self.table, margin=18, spacing=12)
+        measured = Card(head, self._note, self.collapse, self._busy, self.table, margin=18, spacing=12)
         layout = column(use_card, measured, -1, spacing=12)
         self.setLayout(layout)
 
@@ -108,6 +112,8 @@ class ResultView(QWidget):
         )
         self._about.setText(f"{self._spec_words()} {quality}".strip())
         self.setEnabled(run.model_file is not None)
+        if run.model_file is not None:
+            self._show_collapse(run.model_file)
 
     def close_children(self) -> None:
         """End what is measured or exported."""
@@ -147,6 +153,25 @@ class ResultView(QWidget):
                     Contender(card.title, card.file, theirs, precision) for precision in ("fp32", "int8") if precision in card.precisions
                 ]
         return found
+
+    def _show_collapse(self, file: Path) -> None:
+        """Say what collapsing the blocks changed, read from the model anew when there is another one."""
+        from engine.weights import read  # noqa: PLC0415 - brings safetensors, which the page does without until there is a model
+
+        try:
+            seen = file, file.stat().st_mtime_ns
+            if seen == self._seen:
+                return
+            error = read(file).about.get("collapse_error")
+        except (AdderSESRError, OSError):
+            return  # it is just being replaced; the next look finds it
+        self._seen = seen
+        self.collapse.setVisible(isinstance(error, float))
+        if isinstance(error, float):
+            words = self.tr(
+                "Collapsed for use, the network gives the same picture: no pixel differs by more than about {steps} of 255 steps."
+            )
+            self.collapse.setText(words.format(steps=np.format_float_positional(255 * error, 2, fractional=False, trim="-")))
 
     def _spec_words(self) -> str:
         if self._run is None:

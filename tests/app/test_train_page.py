@@ -282,13 +282,18 @@ def test_only_settings_that_differ_are_listed(qapp, tmp_path):
 def test_a_network_is_measured_beside_its_relatives_and_exported(window, qtbot, tmp_path, random_model, pictures):
     path = stored_run(tmp_path / "own" / "runs", 40, m=2, int_features=8)
     model = mild(random_model(NetworkSpec(2, 2, 8), 3), "mine")
-    weights.write(model, path / "mine.safetensors")
+    weights.write(model.with_about(collapse_error=2e-6), path / "mine.safetensors")
     with RunFolder(path).events.open("a") as file:
         file.write(json.dumps({"event": "saved", "step": 40, "file": "mine.safetensors"}) + "\n")
     application = window()
     page = application.training.page
     until(qtbot, lambda: application._models and page.run is not None and page.views.button("result").isEnabled())
     page.show_view("result")
+    assert page.result.collapse.isVisible()
+    assert "0.00051 of 255" in page.result.collapse.text()
+    weights.write(model, path / "mine.safetensors")
+    page.refresh()
+    assert not page.result.collapse.isVisible(), "what was not measured is not claimed"
     page.result.measure_on(str(pictures[1]))
     assert page.result.table.rowCount() == 2, "the model that ships has the same size, and is measured too"
     until(qtbot, lambda: not page.result.trial.going)
