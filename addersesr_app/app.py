@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from addersesr_app.places import Places
+    from addersesr_app.queue_model import QueueJob
     from addersesr_app.training_room import TrainingRoom
     from addersesr_app.views.fit_panel import FitPanel
     from addersesr_app.views.models_page import ModelsPage
@@ -135,6 +136,7 @@ class Application(QObject):
         page.sample_wanted.connect(lambda: self.open([SAMPLE]))
         self.preferences.changed.connect(self._setting_changed)
         self.queue_view.open_wanted.connect(lambda path: self.session.open(path, whole=False))
+        self.queue_view.fit_wanted.connect(self._fit_to_jobs)
         self.queue.changed.connect(lambda: self.awake.set_held(self.queue.running))
         self.queue.ended.connect(self._queue_ended)
         for signal in (self.session.opened, self.session.state_changed):
@@ -165,17 +167,36 @@ class Application(QObject):
             from addersesr_app.views.train_missing import torch_is_there  # noqa: PLC0415 (not before there is a picture)
 
             if torch_is_there():
-                self._make_fit_panel()
+                self.fit = self._fit_panel()
         if self.fit is not None:
             self.fit.show_picture(self.session.path, self.session.card)
 
-    def _make_fit_panel(self) -> None:
+    def _fit_to_jobs(self, jobs: Sequence[QueueJob]) -> None:
+        """Fit the network that these jobs of the queue are to be done with to what they are about."""
+        card = next((card for card in self._models if card.id == jobs[0].network.model), None)
+        self.fit = self._fit_panel()
+        if card is None:
+            self.upscale_page.banner.say_error(self.tr("{model} is not there any more.").format(model=jobs[0].network.model))
+        elif self.fit.busy:
+            self.upscale_page.banner.say_error(self.tr("A network is being fitted already: keep it, discard it or cancel first."))
+        else:
+            self.fit.fit_to([Path(job.path) for job in jobs], card)
+
+    def _use_fitted(self, identity: str, fitted_to: Sequence[str]) -> None:
+        """Use a network that was kept, also for the jobs that it was fitted to."""
+        self._use_trained(identity)
+        self.queue.use(identity, [job for job in self.queue.model.jobs if job.path in fitted_to])
+
+    def _fit_panel(self) -> FitPanel:
+        if self.fit is not None:
+            return self.fit
         from addersesr_app.child import Child  # noqa: PLC0415
         from addersesr_app.views.fit_panel import FitPanel  # noqa: PLC0415
 
-        self.fit = FitPanel(self.theme, Child(SERVE[:-1], str(PACKAGES), self), self._where.user_models)
-        self.fit.kept.connect(self._use_trained)
-        self.upscale_page.inspector.add_below_network(self.fit)
+        panel = FitPanel(self.theme, Child(SERVE[:-1], str(PACKAGES), self), self._where.user_models)
+        panel.kept.connect(self._use_fitted)
+        self.upscale_page.inspector.add_below_network(panel)
+        return panel
 
     def _use_trained(self, identity: str) -> None:
         """Look for models again, there is a new one, and use it."""

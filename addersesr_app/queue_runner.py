@@ -115,6 +115,13 @@ class QueueRunner(QObject):
                 self._record(job, "queued", _data_of(job))
         self.start()
 
+    def use(self, identity: str, jobs: Iterable[QueueJob]) -> None:
+        """Do those of these jobs that wait still with another network."""
+        for job in jobs:
+            if job.state == "waiting" and job in self.model.jobs:
+                job.network = dataclasses.replace(job.network, model=identity, precision="auto")
+                self._record(job, "queued", _data_of(job))
+
     def remove(self, jobs: Sequence[QueueJob]) -> None:
         """Take jobs out of the queue; one that runs is cancelled."""
         for job in jobs:

@@ -1,4 +1,4 @@
-"""Fits the chosen network to the picture that is open, shows what that gained, and asks whether to keep it."""
+"""Fits a network to the picture that is open or to jobs of the queue, shows what that gained, and asks whether to keep it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from addersesr_app import numbers_shown
 from addersesr_app.views.controls import Button, column, label, row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from addersesr_app.child import Child
     from addersesr_app.theme import Theme
     from engine.protocol import ModelCard
@@ -21,16 +23,17 @@ MINUTES = 3.0
 
 
 class FitPanel(QWidget):
-    """``kept`` gives the id of a network that was put into the user's folder of models."""
+    """``kept`` gives the id of a network that was put into the user's folder of models, and the paths that it was fitted to."""
 
-    kept = Signal(str)
+    kept = Signal(str, list)
 
     def __init__(self, theme: Theme, child: Child, models: Path) -> None:
         """``child`` fits; ``models`` is the user's folder of models."""
         super().__init__()
         self._child, self._models = child, models
-        self._path, self._is_over = "", False
+        self._path, self._is_over, self._name = "", False, ""
         self._card: ModelCard | None = None
+        self._inputs: list[str] = []
         self._folder: TemporaryDirectory[str] | None = None
         self._file: Path | None = None
         self.minutes = MINUTES
@@ -48,7 +51,7 @@ class FitPanel(QWidget):
         self.progress.setAccessibleName(self.tr("Progress of fitting"))
         self.text = label("", "small", wrap=True)
         self.setLayout(column(self.begin, self.progress, self.text, row(self.keep, self.discard, self.cancel, -1), spacing=8))
-        self.begin.clicked.connect(self._begin)
+        self.begin.clicked.connect(self._fit_to_picture)
         self.cancel.clicked.connect(self.stop)
         self.discard.clicked.connect(self.stop)
         self.keep.clicked.connect(self._keep)
@@ -59,7 +62,25 @@ class FitPanel(QWidget):
     def show_picture(self, path: str, card: ModelCard | None) -> None:
         """What can be fitted to what, from now on; what goes on is left alone."""
         self._path, self._card = path, card
-        self.begin.setEnabled(bool(path) and card is not None)
+        self._show(working=self._child.running)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is fitted, or waits to be kept or discarded."""
+        return self._child.running or self._file is not None
+
+    def fit_to(self, inputs: Sequence[Path], card: ModelCard) -> None:
+        """Fit a network to pictures, clips and folders; not while it is `busy`."""
+        self.stop()
+        first, self._inputs = inputs[0], [str(path) for path in inputs]
+        self._name = first.name if len(inputs) == 1 else self.tr("{name} and {count} more").format(name=first.name, count=len(inputs) - 1)
+        self._folder = TemporaryDirectory(prefix="addersesr-")
+        made = Path(self._folder.name) / f"{self._free_name(f'{card.id}-{first.stem}'[:80])}.safetensors"
+        self._is_over = False
+        self.progress.setValue(0)
+        self.text.setText(self.tr("Preparing…"))
+        self._child.start("fit", *inputs, "--model", card.file, "--minutes", self.minutes, "-o", made)
+        self._show(working=True)
 
     def stop(self) -> None:
         """Fit no more, and let go of what was made."""
@@ -70,15 +91,9 @@ class FitPanel(QWidget):
         self.text.clear()
         self._show(working=False)
 
-    def _begin(self) -> None:
+    def _fit_to_picture(self) -> None:
         assert self._card is not None
-        self._folder = TemporaryDirectory(prefix="addersesr-")
-        made = Path(self._folder.name) / f"{self._free_name(f'{self._card.id}-{Path(self._path).stem}'[:80])}.safetensors"
-        self._show(working=True)
-        self.progress.setValue(0)
-        self._is_over = False
-        self.text.setText(self.tr("Preparing…"))
-        self._child.start("fit", self._path, "--model", self._card.file, "--minutes", self.minutes, "-o", made)
+        self.fit_to([Path(self._path)], self._card)
 
     def _free_name(self, wish: str) -> str:
         number, name = 1, wish
@@ -92,17 +107,21 @@ class FitPanel(QWidget):
         if kind == "step":
             left = float(event["eta_s"])
             self.progress.setValue(round(1000 * (1 - min(1.0, left / (60 * self.minutes)))))
-            self.text.setText(self.tr("Fitting… {left} left").format(left=numbers_shown.duration(left)))
+            self.text.setText(self.tr("Fitting to {name}… {left} left").format(name=self._name, left=numbers_shown.duration(left)))
         elif kind == "fitted":
             self._fitted(float(event["before_db"]), float(event["after_db"]), event["file"])
 
     def _fitted(self, before: float, after: float, file: str | None) -> None:
-        values = {"gain": after - before, "before": before, "after": after}
+        values = {"gain": after - before, "before": before, "after": after, "name": self._name}
         self._file, self._is_over = Path(file) if file else None, True
         if file:
-            self.text.setText(self.tr("{gain:+.2f} dB on the part that was held out: {before:.2f} → {after:.2f} dB.").format(**values))
+            self.text.setText(
+                self.tr("{gain:+.2f} dB on the part of {name} that was held out: {before:.2f} → {after:.2f} dB.").format(**values)
+            )
         else:
-            self.text.setText(self.tr("Nothing gained on the part that was held out ({before:.2f} → {after:.2f} dB).").format(**values))
+            self.text.setText(
+                self.tr("Nothing gained on the part of {name} that was held out ({before:.2f} → {after:.2f} dB).").format(**values)
+            )
 
     def _on_ended(self, _status: int, complaint: str) -> None:
         if not self._is_over and complaint:
@@ -117,11 +136,11 @@ class FitPanel(QWidget):
         aside.write_bytes(self._file.read_bytes())
         aside.replace(self._models / self._file.name)
         self.stop()
-        self.kept.emit(name)
+        self.kept.emit(name, self._inputs)
 
     def _show(self, *, working: bool) -> None:
         made = self._file is not None and not working
-        self.begin.setVisible(not working and not made)
+        self.begin.setVisible(not working and not made and bool(self._path) and self._card is not None)
         self.progress.setVisible(working)
         self.cancel.setVisible(working)
         self.keep.setVisible(made)

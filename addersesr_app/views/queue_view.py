@@ -106,9 +106,10 @@ class JobDelegate(QStyledItemDelegate):
 
 
 class QueueView(QFrame):
-    """The list and its buttons. ``open_wanted`` tells the path of a job that a person wants to see."""
+    """The list and its buttons. ``open_wanted`` tells the path of a job that a person wants to see, ``fit_wanted`` jobs to fit to."""
 
     open_wanted = Signal(str)
+    fit_wanted = Signal(list)
 
     def __init__(self, theme: Theme, runner: QueueRunner) -> None:
         super().__init__()
@@ -194,6 +195,7 @@ class QueueView(QFrame):
         errors = "\n".join(text for job in jobs for text in (job.errors or ([job.message] if job.state == "failed" else [])))
         entries: list[tuple[str, Callable[[], None], bool]] = [
             (self.tr("Show before and after"), lambda: self._open(jobs), True),
+            (self.tr("Fit the network to this"), lambda: self.fit_wanted.emit(list(jobs)), can_be_fitted_to(jobs)),
             (self.tr("Reveal in folder"), lambda: reveal(jobs[0].result or jobs[0].path), True),
             (self.tr("Copy error"), lambda: QGuiApplication.clipboard().setText(errors), bool(errors)),
             (self.tr("Retry"), lambda: self._runner.retry(jobs), any(job.state in ENDED for job in jobs)),
@@ -218,6 +220,13 @@ class QueueView(QFrame):
     def _move(self, steps: int) -> None:
         for job in self.selected()[:: -1 if steps > 0 else 1]:
             self._model.move(job, steps)
+
+
+def can_be_fitted_to(jobs: Sequence[QueueJob]) -> bool:
+    """Whether these jobs have pictures or clips to learn from, and torch is there to learn with."""
+    from addersesr_app.views.train_missing import torch_is_there  # noqa: PLC0415 (not before somebody asks)
+
+    return all(Path(job.path).exists() for job in jobs) and torch_is_there()
 
 
 def reveal(path: str) -> None:

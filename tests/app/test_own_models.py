@@ -55,6 +55,43 @@ def test_a_network_is_fitted_to_the_open_picture_and_kept(application, qtbot, tm
     assert application.fit.begin.isVisible()
 
 
+def entry(application, text):
+    """The entry of the first job's menu that starts with a text, None where it is not offered."""
+    job = application.queue.model.jobs[0]
+    return next((action for action in application.queue_view.menu([job]).actions() if action.text().startswith(text)), None)
+
+
+def test_a_network_is_fitted_to_a_folder_in_the_queue_and_kept(application, qtbot, tmp_path, models):
+    pytest.importorskip("torch")
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number in range(5):
+        store_photo(folder / f"{number}.png", 120, 96)
+    application.open([folder])
+    until(qtbot, lambda: application.queue.model.jobs)
+    entry(application, "Fit").trigger()
+    fit = application.fit
+    until(qtbot, fit.progress.isVisible)
+    assert not fit.begin.isVisible(), "no picture is open"
+    qtbot.mouseClick(fit.cancel, Qt.MouseButton.LeftButton)
+    assert not fit.busy
+    fit.minutes = 0.4
+    entry(application, "Fit").trigger()
+    until(qtbot, fit.keep.isVisible)
+    assert "scans" in fit.text.text()
+    entry(application, "Fit").trigger()
+    assert fit.keep.isVisible(), "what waits for a decision is not thrown away"
+    qtbot.mouseClick(fit.keep, Qt.MouseButton.LeftButton)
+    until(qtbot, lambda: application.upscale_page.inspector.network.card().id == "tiny-x2-scans")
+    assert weights.read(models / "tiny-x2-scans.safetensors").about["fitted"]["from"] == "tiny-x2"
+    assert application.queue.model.jobs[0].network.model == "tiny-x2-scans", "the folder is to be done with it"
+    application.queue.start()
+    until(qtbot, lambda: not application.queue.running)
+    assert application.queue.model.jobs[0].state == "done"
+    shutil.rmtree(folder)
+    assert entry(application, "Fit") is None, "there is nothing to fit to any more"
+
+
 def test_models_are_imported_renamed_exported_compared_and_deleted(application, qtbot, tmp_path, models, random_model):
     until(qtbot, lambda: application.upscale_page.network() is not None)
     application.window.show_page("models")
