@@ -22,7 +22,17 @@ def stepper(form):
     return step
 
 
+@pytest.fixture
+def _one_thread():
+    """Threads that wait for one another burn processor time too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.benchmark
+@pytest.mark.usefixtures("_one_thread")
 def test_a_collapsed_step_is_far_cheaper_than_an_expanded_one():
     steps = {form: stepper(form) for form in ("collapsed", "expanded")}
     times = {form: [] for form in steps}
