@@ -50,6 +50,8 @@ class Control:
         self._listener: Listener | None = None
 
     def __enter__(self) -> Control:
+        if os.name != "nt":
+            Path(self._address).unlink(missing_ok=True)  # left by a run that was killed
         self._listener = Listener(self._address, authkey=self._key)
         threading.Thread(target=self._serve, args=(self._listener,), daemon=True, name="control").start()
         self._file.unlink(missing_ok=True)
@@ -163,7 +165,6 @@ def _address(folder: Path) -> str:
     path = folder.resolve() / "control.sock"
     if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
         path = Path(tempfile.gettempdir()) / f"addersesr-{secrets.token_hex(8)}.sock"
-    path.unlink(missing_ok=True)
     return str(path)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from engine.errors import TrainingError
+from training.control import Control, send
 from training.distributed import Processes
 
 START = "import sys; from addersesr_app.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -70,3 +71,9 @@ def test_two_processes_train_as_one(tiny: dict[str, Any], tmp_path: Path, block:
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     with pytest.raises(TrainingError, match="batch_size 5"):
         Processes(0, 2).check_batch(5)
+
+
+def test_another_process_leaves_the_first_ones_socket_alone(tmp_path: Path) -> None:
+    with Control(tmp_path):
+        Control(tmp_path)
+        assert send(tmp_path, "status")["step"] == 0
