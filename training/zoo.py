@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import AdderSESRError, ConfigError
+from training import checkpoint
 from training.command import printer
 from training.control import Control
 from training.folder import RunFolder
@@ -60,19 +61,12 @@ def run_entry(name: str, runs: Path, changes: dict[str, Any], show: Callable[[Ev
     folder = RunFolder((runs / name).resolve())
     resume = folder.config.exists()
     given = settings_of(name, runs, changes)
-    if folder.last.exists() and _reached(folder) >= resolve(given).steps:
+    if folder.last.exists() and checkpoint.read(folder.last).step >= resolve(given).steps:
         return
     settings = begin(folder, {} if resume else given, resume=resume)
     with Control(folder.path) as control:
         for event in train(folder, settings, control):
             show(event)
-
-
-def _reached(folder: RunFolder) -> int:
-    """The step of a run's last checkpoint."""
-    from training import checkpoint  # noqa: PLC0415 - brings torch
-
-    return checkpoint.read(folder.last).step
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
