@@ -23,12 +23,19 @@ DATA = Path(os.environ.get("ADDERSESR_DATA", ROOT.parent / "shared" / "data"))
 settings.register_profile("any machine", deadline=None)  # a slow machine is no fault; pytest-timeout ends what hangs
 settings.load_profile("any machine")
 HAS_TORCH = find_spec("torch") is not None
-collect_ignore_glob = [] if HAS_TORCH else ["training/*"]  # the trainer is nothing without torch
+collect_ignore = [] if HAS_TORCH else ["training"]  # the trainer is nothing without torch; its conftest.py needs it too
 
 
 def pytest_report_header() -> str | None:
     """A line at the top of the report."""
     return None if HAS_TORCH else "torch is not installed: the trainer's tests are left out"
+
+
+@pytest.fixture(scope="session")
+def needs_torch() -> None:
+    """Skips tests that train, where torch is not installed."""
+    if not HAS_TORCH:
+        pytest.skip("torch is not installed")
 
 
 @pytest.fixture(scope="session")

@@ -39,8 +39,8 @@ def listed(application):
     return {card.id: card for card in application._models}
 
 
+@pytest.mark.usefixtures("needs_torch")
 def test_a_network_is_fitted_to_the_open_picture_and_kept(application, qtbot, tmp_path, models):
-    pytest.importorskip("torch")
     application.open([store_photo(tmp_path / "photo.png", 200, 160)])
     until(qtbot, lambda: application.fit is not None and application.fit.begin.isVisible() and application.fit.begin.isEnabled())
     application.fit.minutes = 0.4
@@ -61,8 +61,8 @@ def entry(application, text):
     return next((action for action in application.queue_view.menu([job]).actions() if action.text().startswith(text)), None)
 
 
+@pytest.mark.usefixtures("needs_torch")
 def test_a_network_is_fitted_to_a_folder_in_the_queue_and_kept(application, qtbot, tmp_path, models):
-    pytest.importorskip("torch")
     folder = tmp_path / "scans"
     folder.mkdir()
     for number in range(5):

@@ -21,7 +21,7 @@ def pictures(tmp_path):
 
 
 @pytest.fixture
-def runs(qapp, tmp_path, monkeypatch):
+def runs(needs_torch, qapp, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     made = Runs(tmp_path / "runs", PROGRAM, str(ROOT))
     yield made

@@ -38,7 +38,7 @@ FURTHER = "\n".join(
 
 
 @pytest.fixture
-def window(qapp, tmp_path, window_models, monkeypatch):
+def window(needs_torch, qapp, tmp_path, window_models, monkeypatch):
     """Makes windows over one home, one after the other."""
     monkeypatch.setenv("HOME", str(tmp_path))
     models = Path(shutil.copytree(window_models, tmp_path / "own" / "models"))
