@@ -32,7 +32,7 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
     output = task.output
     while True:
         with images.reading(task.source) as source:
-            model = shop.chosen.for_size(source.layout.width, source.layout.height)
+            model = shop.model_for(task.source, source.layout.width, source.layout.height, report)
             size = shop.chosen.target.size(source.layout.width, source.layout.height, model.spec.scale)
             try:
                 _attempt(source, model, size, output, shop, report, cancelled)

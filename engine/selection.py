@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import ModelError, UsageError
+from engine.suited import preferred
 
 if TYPE_CHECKING:
     from engine.catalogue import Catalogue
+    from engine.suited import Material
     from engine.weights import Model
 
 DEFAULT_SCALE = 2
@@ -55,17 +57,17 @@ def _proportional(side: int, wanted: int, other: int) -> int:
 
 @dataclass(frozen=True)
 class Selection:
-    """The network for each size: the one that the user named, else the catalogue's first one of a fitting scale."""
+    """The network for each file: the one that the user named, else the catalogue's first of a fitting scale and material."""
 
     models: tuple[Model, ...]
     named: Model | None
     target: Target
 
-    def for_size(self, width: int, height: int) -> Model:
+    def for_size(self, width: int, height: int, material: Material = "clean") -> Model:
         """The network for an input of this size: the smallest scale that reaches the target, else the largest there is."""
         if self.named is not None:
             return self.named
-        return self._preferred(self._scale_for(width, height))
+        return self._preferred(self._scale_for(width, height), material)
 
     @property
     def nominal(self) -> Model:
@@ -87,8 +89,8 @@ class Selection:
         scales = sorted({model.spec.scale for model in self.models})
         return next((scale for scale in scales if scale >= factor), scales[-1])
 
-    def _preferred(self, scale: int) -> Model:
-        return next(model for model in self.models if model.spec.scale == scale)
+    def _preferred(self, scale: int, material: Material = "clean") -> Model:
+        return preferred([model for model in self.models if model.spec.scale == scale], material)
 
 
 def select(catalogue: Catalogue, model: str | None, target: Target, precision: str = "auto") -> Selection:

@@ -110,6 +110,22 @@ def examine(path: Path) -> VideoInfo:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """What a film was encoded with: FFmpeg's name, the name for people, and whether something was lost."""
+
+    name: str
+    long_name: str
+    lossy: bool
+
+
+def codec_of(path: Path) -> Codec:
+    """The codec of the film in a file. Raises VideoError."""
+    with open_video(path) as container:
+        codec = video_stream(container, path).codec_context.codec
+        return Codec(codec.canonical_name, codec.long_name, bool(codec.lossy))
+
+
 def open_video(path: Path) -> InputContainer:
     """Open a video file, or numbered pictures, for reading. Raises VideoError."""
     try:

@@ -36,7 +36,7 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
     report = Reporter(str(task.source), emit, "frame")
     make_folder(task.output.parent)
     info = examine(task.source)
-    model = shop.chosen.for_size(info.width, info.height)
+    model = shop.model_for(task.source, info.width, info.height, report)
     film = _film(info, model, task.output, shop)
     if film.deinterlace:
         report.warn("this film is interlaced: it is deinterlaced (bwdif); --keep-interlaced leaves it alone")

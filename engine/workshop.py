@@ -13,6 +13,7 @@ from engine.errors import BackendError, OutputError
 from engine.events import Energy, Event, Progress, Unit, Warned
 from engine.power import Measurement
 from engine.storing import unstorable
+from engine.suited import finding, trained_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +51,16 @@ class Workshop:
                 model, wanted.backend, wanted.device, wanted.precision, wanted.threads, self._int8_is_faster
             )
         return self._backends[model.id]
+
+    def model_for(self, source: Path, width: int, height: int, report: Reporter) -> Model:
+        """The network for one file: where the user named none, that for its material, and why where it is not the plain one."""
+        if self.chosen.named is not None:
+            return self.chosen.named
+        found = finding(source)
+        model = self.chosen.for_size(width, height, found.material)
+        if trained_for(model.id) != "clean":
+            report.warn(f"{model.id} is used. {found.reason}")
+        return model
 
     def fall_back(self, model: Model, error: BackendError, report: Reporter) -> None:
         """Replace the back end that failed on ``model`` by the plainest one, or raise ``error`` where the user chose it or it is that."""
