@@ -9,31 +9,30 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from engine import weights
-from engine.errors import DataError, TrainingError
+from engine.errors import DataError, PictureError, TrainingError, VideoError
 from engine.events import Energy
 from engine.kinds import kind_of
 from engine.resize import imresize
 from training.clips import sample_frames
 from training.config import TrainConfig
 from training.data import Pair, Patches, make_pair
-from training.events import Begun, Fitted, Saved, Step, Validated
+from training.events import Begun, Fitted, Problem, Saved, Step, Validated
 from training.loop import Trainer
 from training.memory import keep_freed_memory
 from training.meter import Meter, Spent, step_energy_mj
 from training.network import build
 from training.networks import begin_from
-from training.sources import Source, picture_files
+from training.sources import Source, material_files
 from training.validate import averaged, bicubic_upscale, centre, runner, score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from engine.events import Event
@@ -80,8 +79,9 @@ class Fit:
     def events(self) -> Iterator[Event]:
         """Fit, telling how it goes. Raises DataError where there is too little material, PictureError, VideoError, ModelError."""
         started, scale = time.monotonic(), self.model.spec.scale
-        train, held = split(pairs_of(self.inputs, scale))
-        train += [pair for pair in pairs_of(self.extra, scale) if min(pair.lr.shape) >= LEAST_PATCH]
+        train, held = split((yield from pairs_of(self.inputs, scale)))
+        extra = yield from pairs_of(self.extra, scale)
+        train += [pair for pair in extra if min(pair.lr.shape) >= LEAST_PATCH]
         scored = [centre(pair, scale, SCORED_SIDE) for pair in spread(held, MOST_SCORED)]
         fitting = Fitting(self, train, scored)
         before = fitting.score()
@@ -174,10 +174,22 @@ class Fitting:
         return averaged(self._network, self._trainer.average, self._batches)
 
 
-def pairs_of(inputs: Sequence[Path], scale: int) -> list[Pair]:
-    """Pairs of every picture, and of frames of every clip, that the inputs name or hold."""
-    files = chain.from_iterable(picture_files(path) if path.is_dir() else (path,) for path in inputs)
-    return list(chain.from_iterable(_pairs(file, scale) for file in files))
+def pairs_of(inputs: Sequence[Path], scale: int) -> Generator[Problem, None, list[Pair]]:
+    """Pairs of every picture, and of frames of every clip, that the inputs name or hold.
+
+    A file of a folder that cannot be read is left out and told; one that was named raises PictureError, VideoError or DataError.
+    """
+    pairs: list[Pair] = []
+    for path in inputs:
+        if not path.is_dir():
+            pairs += _pairs(path, scale)
+            continue
+        for file in material_files(path):
+            try:
+                pairs += _pairs(file, scale)
+            except (PictureError, VideoError, DataError) as error:
+                yield Problem(str(file), "unusable", str(error))
+    return pairs
 
 
 def split(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:

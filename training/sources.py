@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 from engine.errors import DataError
 from engine.formats import READABLE_ENDINGS
+from engine.kinds import VIDEO_EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
 SUFFIXES = READABLE_ENDINGS
 HELD_OUT_LIST = Path(__file__).parent / "heldout.toml"
@@ -36,15 +38,17 @@ class Source:
 
 def picture_files(folder: Path) -> list[Path]:
     """Every picture below ``folder``, hidden ones left out, in a fixed order. Raises DataError if there is none."""
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder")
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    files = _below(folder, SUFFIXES)
     if not files:
         raise DataError(f"{folder}: no pictures here; give a folder with JPEG, PNG, TIFF, WebP or other picture files")
+    return files
+
+
+def material_files(folder: Path) -> list[Path]:
+    """As `picture_files`, clips included."""
+    files = _below(folder, SUFFIXES | VIDEO_EXTENSIONS)
+    if not files:
+        raise DataError(f"{folder}: neither pictures nor clips here")
     return files
 
 
@@ -91,6 +95,16 @@ def _div2k(folder: Path, scale: int, part: Part) -> list[Source]:
     if not sources:
         raise DataError(f"{folder / f'DIV2K_{part}_HR'}: no pictures here")
     return sources
+
+
+def _below(folder: Path, endings: AbstractSet[str]) -> list[Path]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in endings and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def _files(folder: Path) -> list[Path]:

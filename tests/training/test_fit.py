@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine import weights
-from engine.errors import DataError, TrainingError
+from engine.errors import DataError, TrainingError, VideoError
 from engine.network import NetworkSpec
 from tests.networks import random_model
 from tests.training.drawings import draw, page, screen, store
@@ -19,6 +19,8 @@ from training.models import find_model
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from training.events import Problem
+
 
 def film(path: Path, frames: list[np.ndarray]) -> Path:
     with av.open(str(path), "w") as container:
@@ -28,6 +30,16 @@ def film(path: Path, frames: list[np.ndarray]) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+def gathered(inputs: list[Path]) -> tuple[list[Pair], list[Problem]]:
+    """All pairs at scale 2, and what was left out."""
+    problems, gathering = [], pairs_of(inputs, 2)
+    while True:
+        try:
+            problems.append(next(gathering))
+        except StopIteration as end:
+            return end.value, problems
 
 
 @pytest.mark.parametrize("drawn", [page, screen])
@@ -92,10 +104,30 @@ def test_clips_give_frames_that_differ(tmp_path: Path) -> None:
     clip = film(tmp_path / "clip.mkv", frames)
     assert len(sample_frames(clip)) == 3
     assert len(sample_frames(film(tmp_path / "long.mkv", [draw(number) for number in range(40)]), most=8)) <= 8
-    pairs = pairs_of([clip], 2)
+    pairs = gathered([clip])[0]
     assert [pair.name for pair in pairs] == ["clip.mkv#0", "clip.mkv#1", "clip.mkv#2"]
     assert pairs[0].lr.shape == (32, 40)
     assert np.corrcoef(pairs[0].hr.ravel(), draw(0)[..., 1].ravel())[0, 1] > 0.7
+
+
+def test_a_folder_of_clips_alone_is_material_too(tmp_path: Path) -> None:
+    folder = tmp_path / "shots"
+    (folder / "day two").mkdir(parents=True)
+    film(folder / "a.mkv", [screen(number, 96, 128) for number in range(4)])
+    film(folder / "day two" / "b.avi", [screen(number, 96, 128) for number in range(10, 14)])
+    (folder / "broken.mp4").write_bytes(b"no film")
+    pairs, problems = gathered([folder])
+    assert {pair.name.split("#")[0] for pair in pairs} == {"a.mkv", "b.avi"}
+    assert [(problem.file, problem.kind) for problem in problems] == [(str(folder / "broken.mp4"), "unusable")]
+    model = random_model(NetworkSpec(2, 1, 4))
+    *_, fitted = Fit([folder], model, tmp_path / "mine.safetensors", steps=30).events()
+    assert fitted.after_db > fitted.before_db
+    with pytest.raises(VideoError):
+        gathered([folder / "broken.mp4"])
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DataError, match="neither pictures nor clips"):
+        gathered([empty])
 
 
 def test_outputs_are_checked_before_time_is_spent(tmp_path: Path) -> None:
