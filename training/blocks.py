@@ -17,6 +17,8 @@ from torch.nn import functional
 from training.adder import adder_sums, finish, moments
 
 Form = Literal["collapsed", "expanded"]
+FIRST_EXPANSION = 256
+"""A kernel that is trained as it is starts as the collapse of a fresh block of that many channels: near the identity, and lively."""
 
 
 class CollapsibleLinear(nn.Module):
@@ -27,6 +29,9 @@ class CollapsibleLinear(nn.Module):
 
     Inner bias: a constant added before a 1 x 1 convolution is a constant after it, padding or not, so it collapses
     exactly into the output's bias.
+
+    With an ``expansion`` of 0 the kernel itself is what is trained. Being wide helps Adam, which takes each weight by itself; an
+    optimiser that sees a kernel as the matrix that it is does better without (`training.soap`).
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, expansion: int, *, identity: bool, form: Form = "collapsed") -> None:
@@ -35,17 +40,24 @@ class CollapsibleLinear(nn.Module):
             raise ValueError(f"an identity needs as many outputs as inputs, not {inputs} and {outputs}")
         if kernel % 2 == 0:
             raise ValueError(f"the kernel must be odd to keep the picture's size, not {kernel}")
+        if form == "expanded" and not expansion:
+            raise ValueError("a block without an expansion has no expanded form")
         self.identity = identity
         self.form = form
-        self.expand = nn.Conv2d(inputs, expansion, kernel, padding=kernel // 2)
-        self.project = nn.Conv2d(expansion, outputs, 1)
+        self.plain = self.bias = None
+        expand = nn.Conv2d(inputs, expansion or FIRST_EXPANSION, kernel, padding=kernel // 2)
+        project = nn.Conv2d(expansion or FIRST_EXPANSION, outputs, 1)
+        if not expansion:
+            self.plain = nn.Parameter(collapse_kernel(expand.weight, project.weight).detach())
+            self.bias = nn.Parameter(torch.zeros(outputs))
+            return
+        self.expand, self.project = expand, project
         nn.init.zeros_(_bias(self.expand))
         nn.init.zeros_(_bias(self.project))
 
     def collapse(self) -> tuple[Tensor, Tensor]:
         """The one kernel (OIHW) and bias (O,) that do what the block does, identity included; differentiable."""
-        kernel = collapse_kernel(self.expand.weight, self.project.weight)
-        bias = self.project.weight.flatten(1) @ _bias(self.expand) + _bias(self.project)
+        kernel, bias = self._weights()
         return (kernel + identity_kernel(kernel)) if self.identity else kernel, bias
 
     def forward(self, x_nchw: Tensor) -> Tensor:
@@ -58,14 +70,25 @@ class CollapsibleLinear(nn.Module):
 
     @torch.no_grad()
     def load_collapsed(self, kernel_oihw: Tensor, bias: Tensor) -> None:
-        """Set the wide weights so that the block collapses to ``kernel_oihw`` and ``bias``, exactly up to rounding.
+        """Set the weights so that the block collapses to ``kernel_oihw`` and ``bias``, exactly up to rounding.
 
         See `re_expand_kernel`.
         """
         target = kernel_oihw - identity_kernel(kernel_oihw) if self.identity else kernel_oihw
+        if self.plain is not None and self.bias is not None:
+            self.plain.copy_(target)
+            self.bias.copy_(bias)
+            return
         self.expand.weight.copy_(re_expand_kernel(target, self.expand.weight, self.project.weight))
         _bias(self.expand).zero_()
         _bias(self.project).copy_(bias)
+
+    def _weights(self) -> tuple[Tensor, Tensor]:
+        """Kernel and bias without the identity."""
+        if self.plain is not None and self.bias is not None:
+            return self.plain, self.bias
+        bias = self.project.weight.flatten(1) @ _bias(self.expand) + _bias(self.project)
+        return collapse_kernel(self.expand.weight, self.project.weight), bias
 
 
 class AdderBlock(nn.Module):

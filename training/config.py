@@ -10,6 +10,7 @@ from training.blocks import Form
 
 Loss = Literal["l1", "charbonnier", "l2"]
 Schedule = Literal["cosine", "constant"]
+OptimiserName = Literal["soap", "adam"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class TrainConfig:
 
     ``l2_from`` is the part of the steps (0 to 1) after which the loss becomes L2; 1 keeps ``loss`` throughout. ``distil``
     is the share of the loss (0 to 1) that compares with a teacher's output instead of the picture. ``amp`` computes in
-    bfloat16 where that is safe, on CUDA only.
+    bfloat16 where that is safe, on CUDA only. ``expansion`` 0 trains kernels as they are; ``amsgrad`` is Adam's.
     """
 
     spec: NetworkSpec = field(default_factory=lambda: NetworkSpec(2, 5, 16))
@@ -38,11 +39,16 @@ class TrainConfig:
     l2_from: float = 1.0
     distil: float = 0.0
     amp: bool = False
+    optimiser: OptimiserName = "adam"
 
     def __post_init__(self) -> None:
-        for name in ("expansion", "steps", "batch", "patch"):
+        for name in ("steps", "batch", "patch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.expansion < (form := int(self.form == "expanded")):
+            raise ValueError(f"expansion must be at least {form}, not {self.expansion}")
+        if self.amsgrad and self.optimiser != "adam":
+            raise ValueError("amsgrad is a variant of adam")
         if not 0 < self.rate < 1:
             raise ValueError(f"rate must lie between 0 and 1, not {self.rate}")
         if not 0 <= self.ema < 1:
@@ -52,6 +58,6 @@ class TrainConfig:
                 raise ValueError(f"{name} must lie from 0 to 1, not {getattr(self, name)}")
         if self.warm_up < 0 or self.clip < 0 or self.seed < 0:
             raise ValueError("warm_up, clip and seed must not be negative")
-        for name, kind in (("loss", Loss), ("schedule", Schedule), ("form", Form)):
+        for name, kind in (("loss", Loss), ("schedule", Schedule), ("form", Form), ("optimiser", OptimiserName)):
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(f"{name} must be one of {get_args(kind)}, not {getattr(self, name)!r}")

@@ -13,6 +13,7 @@ from torch.nn import functional
 from engine.errors import TrainingError
 from training.distributed import Processes
 from training.network import Network
+from training.soap import SOAP
 
 if TYPE_CHECKING:
     from training.config import Loss, TrainConfig
@@ -53,7 +54,7 @@ class Trainer:
         self.device = next(network.parameters()).device
         self.step = 0
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=config.rate, amsgrad=config.amsgrad)
+        self.optimiser = _optimiser(network, config)
 
     @property
     def rate(self) -> float:
@@ -137,6 +138,12 @@ class Trainer:
                 self.average[name].lerp_(tensor, 1 - decay)
             else:
                 self.average[name].copy_(tensor)
+
+
+def _optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    if config.optimiser == "soap":
+        return SOAP(network.parameters(), config.rate)
+    return torch.optim.Adam(network.parameters(), lr=config.rate, amsgrad=config.amsgrad)
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:

@@ -80,8 +80,8 @@ def begin_from(network: Network, model: Model, batches: Sequence[Tensor] = ()) -
 
 
 def frozen(model: Model) -> Network:
-    """A model as a network that only runs: a teacher. Its blocks are expanded no wider than they must be."""
-    network = build(model.spec, expansion=max(model.spec.f, model.spec.scale**2))
+    """A model as a network that only runs: a teacher."""
+    network = build(model.spec, expansion=0)
     network.load_collapsed(model.tensors)
     return network.eval().requires_grad_(requires_grad=False)
 
@@ -94,7 +94,7 @@ def collapse_error(network: Network, model: Model, y_hw: NDArray[np.float32]) ->
     """
     twin = copy.deepcopy(network.network if isinstance(network, FakeQuantised) else network).cpu().eval()
     for block in twin.modules():
-        if isinstance(block, CollapsibleLinear):
+        if isinstance(block, CollapsibleLinear) and block.plain is None:
             block.form = "expanded"
     difference = runner(twin)(y_hw) - TorchBackend(model, device="cpu").run(y_hw)
     return float(np.abs(difference).max())

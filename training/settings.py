@@ -26,12 +26,14 @@ LinearBlock = Literal["collapsed", "expanded", "collapsed_adder"]
 Degradation = Literal["none", "photo", "video"]
 LossName = Literal["l1", "charbonnier", "l2"]
 ScheduleName = Literal["cosine", "constant"]
+OptimiserName = Literal["soap", "adam"]
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 EXPANSIONS = {"m3": 256, "m5": 256, "m7": 256, "m11": 64, "xl": 64}
 RECIPES: dict[str, dict[str, Any]] = {
-    "ours": {},
+    "ours": {"optimiser": "soap"},
     "reference": {
+        "optimiser": "adam",
         "epochs": 100,
         "patches_per_picture": 64,
         "batch_size": 32,
@@ -44,6 +46,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "equal_pictures": True,
     },
 }
+BY_OPTIMISER: dict[str, dict[str, Any]] = {"soap": {"feature_size": 0, "learning_rate": 1e-2}, "adam": {}}
+"""What suits an optimiser, unless it is given. Adam's are the defaults below, with the expansions above."""
 HR_PATCHES = {"ours": {2: 96, 3: 144, 4: 192}, "reference": {2: 128, 3: 150, 4: 200}}
 
 
@@ -56,7 +60,7 @@ class Settings:
     scale: Annotated[int, "upscaling factor: 2, 3 or 4"] = 2
     m: Annotated[int, "number of 3x3 blocks"] = 5
     int_features: Annotated[int, "channels of the collapsed network"] = 16
-    feature_size: Annotated[int, "channels that a linear block expands to"] = 256
+    feature_size: Annotated[int, "channels that a linear block expands to; 0 trains the collapsed kernel itself"] = 256
     linear_block_type: Annotated[LinearBlock, "how blocks are trained, and whether they are adder layers"] = "collapsed"
     adder_expansion: Annotated[int, "channels that an adder block's kernel is expanded to in training (0: not expanded)"] = 0
     adaptive: Annotated[bool, "scale adder kernels' gradients as AdderNet does"] = False
@@ -79,6 +83,7 @@ class Settings:
     equal_pictures: Annotated[bool, "draw every picture equally often, whatever its size"] = False
     steps: Annotated[int, "optimiser steps, if epochs is 0"] = 28_000
     batch_size: Annotated[int, "patches a step, over all processes"] = 16
+    optimiser: Annotated[OptimiserName, "soap, which sees a kernel as a matrix, or adam, which wants linear blocks expanded"] = "adam"
     learning_rate: Annotated[float, "the highest learning rate"] = 5e-4
     schedule: Annotated[ScheduleName, "cosine (down to zero) or constant"] = "cosine"
     warm_up: Annotated[int, "steps over which the rate rises at the start"] = 200
@@ -145,6 +150,7 @@ class Settings:
             l2_from=self.l2_from,
             distil=self.distil if self.teacher else 0.0,
             amp=self.amp,
+            optimiser=self.optimiser,
         )
 
     def to_toml(self) -> str:
@@ -159,7 +165,18 @@ class Settings:
             raise ConfigError(f"device: {self.device!r} is not known; it is auto, cpu or cuda")
 
     def _check_ranges(self) -> None:
-        may_be_zero = ("epochs", "warm_up", "threads", "seed", "keep_every", "hr_patch", "cache_mb", "adder_expansion", "imitate")
+        may_be_zero = (
+            "epochs",
+            "warm_up",
+            "threads",
+            "seed",
+            "keep_every",
+            "hr_patch",
+            "cache_mb",
+            "adder_expansion",
+            "imitate",
+            "feature_size",
+        )
         least = dict.fromkeys(may_be_zero, 0)
         for item in fields(self):
             value = getattr(self, item.name)
@@ -178,6 +195,10 @@ class Settings:
             raise ConfigError(f"hr_patch: {self.hr_patch} is not a multiple of scale {self.scale}")
         if self.linear_block_type == "expanded" and self.quant_W:
             raise ConfigError("quant_W: expanded blocks have no kernel to quantise; use linear_block_type collapsed")
+        if self.linear_block_type == "expanded" and not self.feature_size:
+            raise ConfigError("feature_size: expanded blocks need channels to expand to, such as 256")
+        if self.amsgrad and self.optimiser != "adam":
+            raise ConfigError("amsgrad: is a variant of adam; give optimiser adam")
         if self.gen_tflite and not (self.quant_W and self.quant_A):
             raise ConfigError("gen_tflite: an int8 TFLite file needs a network trained with quant_W and quant_A")
         if self.distil and not self.teacher:
@@ -202,7 +223,10 @@ def resolve(given: Mapping[str, Any]) -> Settings:
     if preset not in PRESETS or recipe not in RECIPES:
         return Settings(preset=preset, recipe=recipe)  # which says what is wrong
     (m, features), expansion = PRESETS[preset], EXPANSIONS[preset]
-    layers = {"m": m, "int_features": features, "feature_size": expansion, **RECIPES[recipe], **given}
+    layers = {"m": m, "int_features": features, "feature_size": expansion, **RECIPES[recipe]}
+    if given.get("linear_block_type") == "expanded" or given.get("feature_size"):
+        layers["optimiser"] = "adam"
+    layers |= {**BY_OPTIMISER.get(given.get("optimiser", layers["optimiser"]), {}), **given}
     if not layers.get("hr_patch"):
         layers["hr_patch"] = HR_PATCHES[recipe].get(layers.get("scale", 2), 0)
     return Settings(**layers)

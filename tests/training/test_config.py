@@ -71,7 +71,8 @@ def test_flags_count_more_than_the_file_and_the_file_more_than_the_preset(tmp_pa
     file = tmp_path / "mine.toml"
     file.write_text('preset = "m11"\nm = 9\nbatch_size = 7\nlearning_rate = 1e-3\n')
     settings = resolve(command.given_settings(parse("--config", str(file), "--batch-size", "5")))
-    assert (settings.m, settings.int_features, settings.feature_size) == (9, 16, 64)
+    assert (settings.m, settings.int_features, settings.optimiser) == (9, 16, "soap")
+    assert resolve({"preset": "m11", "optimiser": "adam"}).feature_size == 64
     assert (settings.batch_size, settings.learning_rate) == (5, 1e-3)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -37,13 +38,14 @@ def test_the_loss_falls_and_the_same_seed_gives_the_same_losses(patches: Patches
     assert np.mean(losses[-10:]) < 0.8 * losses[0]
 
 
-def test_a_state_goes_on_to_the_bit(patches: Patches) -> None:
-    whole = trainer(patches, CONFIG)
+@pytest.mark.parametrize("config", [CONFIG, dataclasses.replace(CONFIG, optimiser="soap", expansion=0)])
+def test_a_state_goes_on_to_the_bit(patches: Patches, config: TrainConfig) -> None:
+    whole = trainer(patches, config)
     losses = [whole.advance() for _ in range(20)]
-    half = trainer(patches)
+    half = trainer(patches, config)
     for _ in range(9):
         half.advance()
-    other = trainer(patches)
+    other = trainer(patches, config)
     other.load_state(half.state())
     assert [other.advance() for _ in range(11)] == losses[9:]
     assert all(torch.equal(a, b) for a, b in zip(whole.average.values(), other.average.values(), strict=True))

@@ -120,13 +120,14 @@ def test_energy_time_and_eta_are_told(tiny: dict[str, Any], tmp_path: Path) -> N
 
 
 KINDS: dict[str, dict[str, Any]] = {
-    "convolution": {},
+    "convolution": {"optimiser": "soap", "feature_size": 0, "learning_rate": 5e-3},
+    "wide convolution": {},
     "adder": {"linear_block_type": "collapsed_adder"},
     "quantised adder": {"linear_block_type": "collapsed_adder", "quant_W": True, "quant_A": True},
 }
 
 
-@pytest.mark.parametrize(("kind", "kills"), [("convolution", 4), ("adder", 3), ("quantised adder", 3)])
+@pytest.mark.parametrize(("kind", "kills"), [("convolution", 4), ("wide convolution", 2), ("adder", 2), ("quantised adder", 2)])
 def test_killed_and_resumed_the_losses_are_the_same_to_the_bit(tiny: dict[str, Any], tmp_path: Path, kind: str, kills: int) -> None:
     given = {**tiny, **KINDS[kind], "steps": 40, "save_every": 3, "validate_every": 7}
     run(tmp_path / "whole", given)
