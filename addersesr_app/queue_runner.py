@@ -185,7 +185,7 @@ class QueueRunner(QObject):
             case Finished():
                 job.finished.append(event.input)
                 job.seconds += event.seconds
-                job.energy_mj += event.energy.arithmetic_mj
+                job.energy_mj += event.energy.arithmetic_mj or 0.0
                 job.result = event.output
                 self._record(job, "started", {"finished": event.input})
             case Failed(input=None):

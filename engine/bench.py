@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from engine.foreign import AnyModel
     from engine.power import Meter
-    from engine.weights import Model
 
     Run = Callable[[NDArray[np.float32]], object]
 
@@ -51,7 +51,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Something to be timed. ``spec`` is None for a plain resampler."""
+    """Something to be timed. ``spec`` is None for a plain resampler and for somebody else's network."""
 
     backend: str
     model: str
@@ -100,7 +100,9 @@ class Calibration:
         return None if seconds is None or self.watts is None else 1000 * seconds * self.watts
 
 
-def candidates(models: Iterable[Model], backend: str = "auto", threads: int | None = None) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+def candidates(
+    models: Iterable[AnyModel], backend: str = "auto", threads: int | None = None
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     """Every network on every back end at every precision that can run here, and for each that cannot the reason.
 
     ``auto`` stands for all back ends, and adds OpenCV's bicubic and Lanczos for each scale that a network has.
@@ -116,7 +118,8 @@ def candidates(models: Iterable[Model], backend: str = "auto", threads: int | No
             except (BackendError, ModelError) as error:
                 reasons.append(f"{model.id} {precision} on {name}: {error}")
             else:
-                found.append(Candidate(name, model.id, precision, model.spec, made.run))
+                spec = model.spec if isinstance(model.spec, NetworkSpec) else None
+                found.append(Candidate(name, model.id, precision, spec, made.run))
     if backend == "auto":
         found.extend(resampler(name, scale) for scale in sorted({model.spec.scale for model in models}) for name in RESAMPLERS)
     return tuple(found), tuple(reasons)

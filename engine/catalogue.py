@@ -1,22 +1,23 @@
-"""The models that can be named: those that ship, and the user's own in a folder of theirs."""
+"""The models that can be named: those that ship, and in a folder of theirs the user's own, also ONNX files that others made."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import weights
+from engine import foreign, weights
 from engine.errors import ModelError
+from engine.network import NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from engine.weights import Model
+    from engine.foreign import AnyModel
 
-SUFFIX = ".safetensors"
+SUFFIXES = (".safetensors", foreign.SUFFIX)
 ORDER_FILE = "catalogue.toml"
 
 
@@ -24,7 +25,7 @@ ORDER_FILE = "catalogue.toml"
 class Entry:
     """A model and the file that it came from."""
 
-    model: Model
+    model: AnyModel
     file: Path
 
     @property
@@ -45,19 +46,20 @@ class Entry:
     def row(self) -> dict[str, Any]:
         """The model as plain JSON types, as ``addersesr models --json`` prints it."""
         spec = self.model.spec
+        shape = asdict(spec) if isinstance(spec, NetworkSpec) else {"m": None, "f": None, "block": "other", "activation": None}
         return {
             "id": self.model.id,
             "scale": spec.scale,
-            "m": spec.m,
-            "f": spec.f,
-            "block": spec.block,
+            "m": shape["m"],
+            "f": shape["f"],
+            "block": shape["block"],
             "precision": ",".join(self.model.precisions),
             "parameters": spec.parameters,
             "psnr": self.psnr,
             "licence": str(self.model.about.get("licence", "unknown")),
             "file": str(self.file),
             "title": self.title,
-            "activation": spec.activation,
+            "activation": shape["activation"],
             "ssim": self.figures("fp32")[1],
         }
 
@@ -80,7 +82,7 @@ class Catalogue:
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = tuple(folders)
 
-    def models(self) -> tuple[Model, ...]:
+    def models(self) -> tuple[AnyModel, ...]:
         """Every usable model, in order. Damaged files are left out: see `problems`."""
         return tuple(entry.model for entry in self.entries())
 
@@ -92,7 +94,7 @@ class Catalogue:
         """The files that look like models but cannot be used."""
         return tuple(self._read()[1])
 
-    def find(self, id_or_path: str | Path) -> Model:
+    def find(self, id_or_path: str | Path) -> AnyModel:
         """The model of this id, or in this file. Raises ModelError, which names near ids or what is wrong with the file."""
         return self.entry(id_or_path).model
 
@@ -103,8 +105,8 @@ class Catalogue:
         if name in entries:
             return entries[name]
         path = Path(id_or_path)
-        if path.suffix == SUFFIX or len(path.parts) > 1 or path.is_file():
-            return Entry(weights.read(path), path)
+        if path.suffix in SUFFIXES or len(path.parts) > 1 or path.is_file():
+            return Entry(read(path), path)
         for problem in problems:
             if problem.file.stem == name:
                 raise ModelError(problem.message)
@@ -119,12 +121,17 @@ class Catalogue:
         return entries, problems
 
 
+def read(path: Path) -> AnyModel:
+    """The model in a file: ours, or an ONNX file that somebody else made. Raises ModelError."""
+    return foreign.read(path) if path.suffix == foreign.SUFFIX else weights.read(path)
+
+
 def _entries(folder: Path, problems: list[Problem]) -> list[Entry]:
     """The usable models of one folder; the other files go to ``problems``."""
     entries = []
     for file in _files(folder, problems):
         try:
-            entries.append(Entry(weights.read(file), file))
+            entries.append(Entry(read(file), file))
         except ModelError as error:
             problems.append(Problem(file, str(error)))
     return entries
@@ -132,7 +139,7 @@ def _entries(folder: Path, problems: list[Problem]) -> list[Entry]:
 
 def _files(folder: Path, problems: list[Problem]) -> list[Path]:
     try:
-        return sorted(file for file in folder.iterdir() if file.suffix == SUFFIX and not file.name.startswith("."))
+        return sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

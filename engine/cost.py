@@ -20,7 +20,7 @@ from enum import Enum
 from math import prod
 from typing import TYPE_CHECKING, Literal, get_args
 
-from engine.network import OUTER_KERNEL, PRESETS, NetworkSpec, Precision, model_id
+from engine.network import OUTER_KERNEL, PRESETS, NetworkSpec, Precision, Spec, model_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +102,15 @@ def cost(
         taps += _wider_ends(spec, precision) + _beside_taps(spec, precision)
         parameters = _stored(spec) if expansion is None else parameters + _biases_and_slopes(spec)
     return _total(parameters, macs, taps, width * height)
+
+
+def known_cost(spec: Spec, width: int, height: int, precision: Precision = "fp32") -> Cost | None:
+    """As `cost`, also for somebody else's network: its taps as they were counted in its graph, None where they could not be."""
+    if isinstance(spec, NetworkSpec):
+        return cost(spec, width, height, precision)
+    if spec.macs is None:
+        return None
+    return _total(spec.parameters, spec.macs, _fp32(spec.macs, spec.macs), width * height)
 
 
 def fsrcnn(scale: int, width: int, height: int, accounting: Accounting = "published") -> Cost:

@@ -17,6 +17,7 @@ from engine.errors import OutputError, PictureError
 from engine.events import Event, Failed, Finished, Progress, Skipped, Summary
 from engine.gallery import Gallery, Stamp, Wall, stamp_of
 from engine.ledger import Ledger
+from engine.network import ForeignSpec, NetworkSpec
 from engine.planning import plan
 from engine.protocol import (
     BackendCard,
@@ -290,7 +291,7 @@ class Desk:
 def settings(network: Network, output: Output) -> jobs.Settings:
     """A job's settings from a request's. Raises UsageError for what no job can do."""
     return jobs.Settings(
-        model=network.model,
+        model=None if output.redo else network.model,
         target=Target(output.scale, output.width, output.height),
         backend=network.backend,
         device=network.device,
@@ -302,26 +303,29 @@ def settings(network: Network, output: Output) -> jobs.Settings:
         extension=output.extension,
         quality=output.quality,
         existing=output.existing,
+        redo=Path(output.redo) if output.redo else None,
     )
 
 
 def model_card(entry: Entry) -> ModelCard:
     """What the window is told of a model."""
     model, spec = entry.model, entry.model.spec
+    own = spec if isinstance(spec, NetworkSpec) else None
     return ModelCard(
         model.id,
         entry.title,
         str(entry.file),
         spec.scale,
-        spec.m,
-        spec.f,
-        spec.block,
-        spec.activation,
+        own.m if own else 0,
+        own.f if own else 0,
+        own.block if own else "other",
+        own.activation if own else "relu",
         model.precisions,
         spec.parameters,
         tuple(sorted(entry.psnr.items(), key=lambda figure: (*PSNR_ORDER, figure[0]).index(figure[0]))),
         str(model.about.get("licence", "unknown")),
         str(model.about.get("summary", "")),
+        spec if isinstance(spec, ForeignSpec) else None,
     )
 
 

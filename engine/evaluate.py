@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from engine.backends import Backend
     from engine.picture import Picture
 
+    OnLuma = Callable[[str, NDArray[np.float64], NDArray[np.float64]], None]
+
 PAIRED = re.compile(r"^(?P<name>.+)_(?P<kind>HR|LR)$", re.IGNORECASE)
 
 
@@ -61,22 +63,26 @@ def evaluate(
     model: str = "",
     on_picture: Callable[[int, int], None] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
+    on_luma: OnLuma = lambda name, made, wanted: None,
 ) -> Evaluation:
     """Score ``backend`` on the pictures of ``data``: see `find_pairs` for its layouts.
 
-    ``on_picture(done, total)`` is called after each; ``cancelled()`` is asked before each tile. Raises DataError where there is
-    nothing to score or a pair does not fit, PictureError, BackendError, Cancelled.
+    ``on_picture(done, total)`` is called after each, ``on_luma(name, made, wanted)`` with what is compared, (H, W) in 0..255;
+    ``cancelled()`` is asked before each tile. Raises DataError where there is nothing to score or a pair does not fit,
+    PictureError, BackendError, Cancelled.
     """
     pairs = find_pairs(data, backend.spec.scale)
     scores = []
     for done, pair in enumerate(pairs, 1):
-        scores.append(score(backend, pair, cancelled))
+        scores.append(score(backend, pair, cancelled, on_luma))
         on_picture(done, len(pairs))
     psnr, ssim = fmean(each.psnr for each in scores), fmean(each.ssim for each in scores)
     return Evaluation(model, backend.spec.scale, psnr, ssim, tuple(scores))
 
 
-def score(backend: Backend, pair: Pair, cancelled: Callable[[], bool] = lambda: False) -> Score:
+def score(
+    backend: Backend, pair: Pair, cancelled: Callable[[], bool] = lambda: False, on_luma: OnLuma = lambda name, made, wanted: None
+) -> Score:
     """One pair's figures. Raises as `evaluate`."""
     scale = backend.spec.scale
     high = images.read(pair.high)
@@ -85,12 +91,21 @@ def score(backend: Backend, pair: Pair, cancelled: Callable[[], bool] = lambda: 
     wanted = (low.height * scale, low.width * scale)
     if reference.shape != wanted or max(high.height - wanted[0], high.width - wanted[1]) >= scale:
         raise DataError(f"{pair.high}: {high.width}×{high.height} is not {scale} times {low.width}×{low.height} of {pair.low}")
-    y = metrics.rounded(tiles.run(backend, luma_of(low), cancelled=cancelled))
+    y = upscaled_luma(backend, low, cancelled)
+    levels = reference.astype(np.float64) * metrics.PEAK
+    on_luma(pair.name, y, levels)
     try:
-        levels = reference.astype(np.float64) * metrics.PEAK
         return Score(pair.name, metrics.psnr(y, levels, scale), metrics.ssim(y, levels, scale))
     except ValueError as error:
         raise DataError(f"{pair.high}: too small to score: {error}") from error
+
+
+def upscaled_luma(backend: Backend, low: Picture, cancelled: Callable[[], bool]) -> NDArray[np.float64]:
+    """Luma of ``low`` upscaled, (H, W) in 0..255, as it is scored: rounded; of a network that makes RGB, from its rounded RGB."""
+    if backend.spec.channels == 1 or low.grey:
+        return metrics.rounded(tiles.run(backend, luma_of(low), cancelled=cancelled))
+    rgb = tiles.run(backend, colour.to_unit(low.pixels, low.span), cancelled=cancelled)
+    return colour.rgb_to_y(colour.from_unit(rgb, np.uint8)).astype(np.float64) * metrics.PEAK
 
 
 def luma_of(picture: Picture) -> NDArray[np.float32]:

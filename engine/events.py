@@ -30,10 +30,11 @@ class Energy:
     """Energy of a piece of work in mJ, by how it is known. The three are never mixed.
 
     ``arithmetic_mj`` counts the network's operations at 45 nm; ``estimated_mj`` is calibrated watts times time on this
-    machine; ``measured_mj`` comes from a meter. The last two are None where this machine cannot tell.
+    machine; ``measured_mj`` comes from a meter. None is what is not known: the first of some networks that are not ours, the
+    others where this machine cannot tell.
     """
 
-    arithmetic_mj: float
+    arithmetic_mj: float | None
     estimated_mj: float | None = None
     measured_mj: float | None = None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import resources
 from engine.catalogue import Catalogue
 from engine.cost import cost
+from engine.network import NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,7 @@ def with_table(text: str, table: str) -> str:
 
 def _cells(entry: Entry, precision: str) -> list[str]:
     spec = entry.model.spec
+    assert isinstance(spec, NetworkSpec), "what ships is ours"
     costs = cost(spec, WIDTH, HEIGHT, "int8" if precision == "int8" else "fp32")
     figures = [_figure(entry, name, precision) for name in SETS]
     return [f"`{entry.model.id}`", precision, f"{spec.parameters:,}", f"{costs.macs / 1e9:.3f} G", f"{costs.energy_mj:.3g} mJ", *figures]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine import planning, selection
 from engine.errors import AdderSESRError, Cancelled
 from engine.events import Event, Failed, Finished, Progress, Skipped, Started, Summary
-from engine.naming import Existing, Naming, check_template
+from engine.naming import Naming, check_template
 from engine.selection import Target
 from engine.storing import sweep
 from engine.stream import stream
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from engine.bench import Calibration
     from engine.catalogue import Catalogue
+    from engine.existing import Existing
     from engine.kinds import Kind
     from engine.planning import Plan, Task
     from engine.power import Meter
@@ -39,7 +40,7 @@ class Settings:
 
     ``quality`` is 1..100 for formats that lose something; ``tile`` the largest tile's side in input pixels, None for automatic.
     ``codec`` and ``effort`` are for films (see `engine.video_codecs`), as is ``keep_interlaced``. ``provenance``
-    puts how a picture was made into its XMP.
+    puts how a picture was made into its XMP. ``redo`` is a result that is to be made again exactly (see `engine.redo`).
     """
 
     model: str | None = None
@@ -58,6 +59,7 @@ class Settings:
     effort: Effort = "balanced"
     keep_interlaced: bool = False
     provenance: bool = True
+    redo: Path | None = None
 
     def __post_init__(self) -> None:
         if self.template is not None:
@@ -93,9 +95,9 @@ def run(job: Job, tools: Tools, cancelled: Callable[[], bool] = lambda: False) -
 
 def perform(job: Job, tools: Tools, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> None:
     """As `run`, in the calling thread: events go to ``emit``; ``cancelled`` is asked at every tile and may block to pause."""
-    chosen = selection.select(tools.catalogue, job.settings.model, job.settings.target, job.settings.precision)
-    plan = _without(planning.plan(job.inputs, naming(job.settings, chosen)), job.done)
-    workshop = Workshop(job.settings, chosen, tools.calibration, tuple(tools.meters))
+    settings, chosen = _chosen(job, tools.catalogue)
+    plan = _without(planning.plan(job.inputs, naming(settings, chosen)), job.done)
+    workshop = Workshop(settings, chosen, tools.calibration, tuple(tools.meters))
     if plan.tasks:
         workshop.prepare()
     for folder in {task.output.parent for task in plan.tasks}:
@@ -107,6 +109,17 @@ def perform(job: Job, tools: Tools, emit: Callable[[Event], None], cancelled: Ca
         _work_through(plan, workshop, tally, cancelled)
     finally:
         emit(tally.summary())
+
+
+def _chosen(job: Job, catalogue: Catalogue) -> tuple[Settings, Selection]:
+    """The job's settings and networks; for a result that is to be made again those of its record."""
+    settings = job.settings
+    if settings.redo is None:
+        return settings, selection.select(catalogue, settings.model, settings.target, settings.precision)
+    from engine import redo  # noqa: PLC0415 (it loads the picture libraries, which usage errors can do without)
+
+    redo.check_inputs(job.inputs, settings.redo)
+    return redo.prepared(settings, catalogue)
 
 
 def _without(plan: Plan, done: frozenset[Path]) -> Plan:

@@ -12,7 +12,7 @@ from engine.journal import Entry, Journal
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from engine.naming import Existing
+    from engine.existing import Existing
 
 
 class Ledger:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import string
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from engine.errors import OutputError, UsageError
 
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
-Existing = Literal["rename", "overwrite", "skip"]
+    from engine.existing import Existing
+
 PLACEHOLDERS = ("stem", "scale", "model", "precision", "extension", "folder")
 DEFAULT_TEMPLATE = "{stem}_x{scale}"
 MAX_NAME_BYTES = 255
@@ -61,6 +61,8 @@ def check_template(template: str) -> None:
         fields, plain = [field for field in _loose_fields(template) if field not in PLACEHOLDERS] or ["{"], "x"
     for field in fields:
         if field not in PLACEHOLDERS:
+            from difflib import get_close_matches  # noqa: PLC0415 (only where something was mistyped)
+
             near = get_close_matches(field, PLACEHOLDERS, 1)
             hint = f"; did you mean {{{near[0]}}}?" if near else ""
             raise UsageError(f"--name {template}: unknown placeholder{hint} (known: {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)})")

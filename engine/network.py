@@ -1,4 +1,4 @@
-"""A network as data: what SESR and AdderSESR are, without a framework.
+"""A network as data: what SESR and AdderSESR are, without a framework, and what is known of somebody else's.
 
 SESR (arXiv 2103.09404) works on luma alone. For an input Y in [0, 1]::
 
@@ -15,7 +15,7 @@ All convolutions are zero-padded ("SAME") and every one has a bias.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 Block = Literal["convolution", "adder"]
 Activation = Literal["prelu", "relu"]
@@ -57,6 +57,10 @@ class NetworkSpec:
     block: Block = "convolution"
     activation: Activation = "prelu"
 
+    channels: ClassVar[int] = 1
+    window: ClassVar[tuple[int, int] | None] = None
+    multiple: ClassVar[int] = 1
+
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
             raise ValueError(f"scale must be one of {SCALES}, not {self.scale!r}")
@@ -81,6 +85,11 @@ class NetworkSpec:
     def parameters(self) -> int:
         """Kernel weights (biases and slopes not counted, as published)."""
         return sum(layer.taps for layer in self.layers)
+
+    @property
+    def features(self) -> int:
+        """Channels of the widest activation at the input's size."""
+        return self.f
 
     @property
     def receptive_radius(self) -> int:
@@ -109,3 +118,43 @@ def model_id(spec: NetworkSpec) -> str:
     size = next((name for name, shape in PRESETS.items() if shape == (spec.m, spec.f)), f"m{spec.m}f{spec.f}")
     family = "addersesr" if spec.block == "adder" else "sesr"
     return f"{family}-{size}-x{spec.scale}"
+
+
+MAX_RADIUS, MAX_MULTIPLE, MAX_WINDOW, MAX_FEATURES = 512, 64, 4096, 8192
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignSpec:
+    """Somebody else's network, as far as it is known from outside: an ONNX graph that was looked over and tried out.
+
+    It takes luma or RGB (``channels``), from 0 to ``white``, as NCHW or (``channels_last``) NHWC. ``receptive_radius`` is the context, in
+    input pixels, that tiles need: measured, or declared by who made the file. ``window`` is the only input size (height, width) that
+    it takes, None for any that ``multiple`` divides. ``features`` are the channels of its widest activation, brought to the input's size.
+    ``macs`` are multiply-accumulates an input pixel, counted in the graph; None where the graph does not tell.
+    """
+
+    scale: int
+    channels: int
+    receptive_radius: int
+    parameters: int
+    features: int
+    white: float = 1.0
+    window: tuple[int, int] | None = None
+    multiple: int = 1
+    channels_last: bool = False
+    macs: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise ValueError(f"scale must be one of {SCALES}, not {self.scale!r}")
+        if self.channels not in (1, 3) or self.white not in (1.0, 255.0):
+            raise ValueError(f"a network takes 1 or 3 channels from 0 to 1 or 255, not {self.channels!r} to {self.white!r}")
+        least_most = {"receptive_radius": (0, MAX_RADIUS), "features": (1, MAX_FEATURES), "multiple": (1, MAX_MULTIPLE)}
+        for name, (least, most) in least_most.items():
+            if not least <= (value := getattr(self, name)) <= most:
+                raise ValueError(f"{name} must be from {least} to {most}, not {value!r}")
+        if self.window is not None and not all(2 * self.receptive_radius < side <= MAX_WINDOW for side in self.window):
+            raise ValueError(f"a window of {self.window!r} does not fit a radius of {self.receptive_radius}")
+
+
+Spec = NetworkSpec | ForeignSpec

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from engine import images, provenance
+from engine import images, provenance, redo
 from engine.errors import BackendError, OutputError
 from engine.events import Event, Finished
 from engine.formats import losses
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from engine.foreign import AnyModel
     from engine.images import Reading
     from engine.planning import Task
-    from engine.weights import Model
     from engine.workshop import Workshop
 
 
@@ -45,6 +45,8 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
                 output = next_free(output, os.path.lexists)  # somebody took the name since the job was planned
     for warning in (*source.warnings, *losses(output, source.layout, source.metadata)):
         report.warn(warning)
+    if shop.settings.redo is not None:
+        report.warn(redo.verdict(shop.settings.redo, task.source, output))
     factors = [model.spec.scale**step for step in range(steps_to(source.layout, size, model.spec.scale))]
     sizes = [(source.layout.width * k, source.layout.height * k) for k in factors]
     energy = shop.energy(model, sizes, measured, source.layout.pages)
@@ -54,7 +56,7 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
 
 def _attempt(
     source: Reading,
-    model: Model,
+    model: AnyModel,
     size: tuple[int, int],
     output: Path,
     shop: Workshop,
@@ -67,5 +69,6 @@ def _attempt(
     layout, strips = upscaler.stream(source, report.progress, cancelled, size)
     metadata = source.metadata
     if settings.provenance:
-        metadata = provenance.record(metadata, provenance.made_with(model, upscaler.backend, size, settings.tile))
+        made = provenance.made_with(model, upscaler.backend, size, settings.tile, settings.quality, source.path)
+        metadata = provenance.record(metadata, made)
     images.write_strips(layout, strips, metadata, output, quality=settings.quality, overwrite=settings.existing == "overwrite")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from engine import events
-from engine.naming import Existing  # noqa: TC001 (read at run time by `engine.wire`)
+from engine.existing import Existing  # noqa: TC001 (read at run time by `engine.wire`)
+from engine.network import ForeignSpec, NetworkSpec, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ class Network:
 class Output:
     """Where a result goes and how (see `engine.naming` and `engine.jobs.Settings`); None leaves a thing as the source has it.
 
-    ``destination`` is a file or folder, ``extension`` has its dot; at most one of ``scale`` and a size is given.
+    ``destination`` is a file or folder, ``extension`` has its dot; at most one of ``scale`` and a size is given. ``redo`` is an earlier
+    result: it is made again exactly, with the network and the settings that it says it was made with.
     """
 
     destination: str | None = None
@@ -77,6 +79,7 @@ class Output:
     scale: int | None = None
     width: int | None = None
     height: int | None = None
+    redo: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +228,10 @@ class Release(Request):
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What the window needs to know of a model. ``psnr`` is a tuple of (data set, dB); ``precisions`` what it can run at."""
+    """What the window needs to know of a model. ``psnr`` is a tuple of (data set, dB); ``precisions`` what it can run at.
+
+    Of somebody else's network ``foreign`` is all that is known; its ``m`` and ``f`` are 0 and its ``block`` is ``other``.
+    """
 
     id: str
     title: str
@@ -233,13 +239,22 @@ class ModelCard:
     scale: int
     m: int
     f: int
-    block: Literal["convolution", "adder"]
+    block: Literal["convolution", "adder", "other"]
     activation: Literal["prelu", "relu"]
     precisions: tuple[str, ...]
     parameters: int
     psnr: tuple[tuple[str, float], ...]
     licence: str
     summary: str
+    foreign: ForeignSpec | None = None
+
+    @property
+    def spec(self) -> Spec:
+        """The network as data."""
+        if self.foreign is not None:
+            return self.foreign
+        assert self.block != "other"
+        return NetworkSpec(self.scale, self.m, self.f, self.block, self.activation)
 
 
 @dataclass(frozen=True, slots=True)

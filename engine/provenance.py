@@ -1,4 +1,4 @@
-"""How a picture was made, kept in its XMP: which network with which settings, so that it can be made again exactly.
+"""How a picture was made, kept in its XMP: which network with which settings, so that it can be made again (`engine.redo`).
 
 The record is one ``rdf:Description`` of our own namespace. It is put in and taken out as text: every other byte of a packet stays
 as it was, and no XML of strangers is parsed.
@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from html import escape, unescape
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from engine import weights
+from engine.errors import PictureError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from dataclasses import Field
+    from pathlib import Path
+
     from engine.backends import Backend
+    from engine.foreign import AnyModel
     from engine.picture import Metadata
-    from engine.weights import Model
 
 NAMESPACE = "urn:x-addersesr:provenance:1"
 PREFIX = "addersesr"
@@ -36,7 +40,8 @@ _END = b"</rdf:RDF>"
 class Provenance:
     """What has to be the same for the same result.
 
-    ``digest`` is the SHA-256 of the model's file as we write it; ``tile`` is 0 where it was automatic.
+    ``digest`` is the model's (see `engine.weights.Model.digest`), ``source`` the SHA-256 of the file that it was made from, empty where
+    an earlier version did not note it, as are ``device``, ``tile`` and ``quality``; the last two are 0 where they were automatic.
     """
 
     version: str
@@ -47,15 +52,34 @@ class Provenance:
     width: int
     height: int
     tile: int = 0
+    device: str = ""
+    quality: int = 0
+    source: str = ""
 
 
-def made_with(model: Model, backend: Backend, size: tuple[int, int], tile: int | None) -> Provenance:
-    """The record of ``model`` run by ``backend`` to a result of ``size`` (width, height)."""
-    digest = hashlib.sha256(weights.to_bytes(model)).hexdigest()
-    return Provenance(_version(), model.id, digest, backend.name, backend.precision, *size, tile or 0)
+def made_with(
+    model: AnyModel, backend: Backend, size: tuple[int, int], tile: int | None, quality: int | None = None, source: Path | None = None
+) -> Provenance:
+    """The record of ``model`` run by ``backend`` to a result of ``size`` (width, height) from the file ``source``.
+
+    Raises PictureError where that cannot be read.
+    """
+    made_from = "" if source is None else digest_of(source)
+    settings = (backend.name, backend.precision, *size, tile or 0, backend.device, quality or 0)
+    return Provenance(running_version(), model.id, model.digest, *settings, made_from)
 
 
-def _version() -> str:
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex. Raises PictureError."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def running_version() -> str:
+    """The version of this program."""
     try:
         return version("addersesr")
     except PackageNotFoundError:  # run from a source tree that is not installed
@@ -83,15 +107,12 @@ def recorded(metadata: Metadata) -> Provenance | None:
         return None
     found = {name.decode(): unescape(value.decode("utf-8", "replace")) for name, value in _ATTRIBUTE.findall(match[0])}
     try:
-        return Provenance(
-            found["version"],
-            found["model"],
-            found["digest"],
-            found["backend"],
-            found["precision"],
-            int(found["width"]),
-            int(found["height"]),
-            int(found["tile"]),
-        )
-    except (KeyError, ValueError):
+        values: dict[str, Any] = {each.name: int(found[each.name]) if each.type == "int" else found[each.name] for each in _known(found)}
+        return Provenance(**values)
+    except (TypeError, ValueError):
         return None
+
+
+def _known(found: Mapping[str, str]) -> Iterator[Field[Any]]:
+    """The fields that a record has; what a later version adds is left out."""
+    return (each for each in fields(Provenance) if each.name in found)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from engine.errors import ModelError, UsageError
 from engine.suited import preferred
+from engine.weights import Model
 
 if TYPE_CHECKING:
     from engine.catalogue import Catalogue
+    from engine.foreign import AnyModel
     from engine.suited import Material
-    from engine.weights import Model
 
 DEFAULT_SCALE = 2
 MAX_SIDE = 1_000_000
@@ -59,18 +60,18 @@ def _proportional(side: int, wanted: int, other: int) -> int:
 class Selection:
     """The network for each file: the one that the user named, else the catalogue's first of a fitting scale and material."""
 
-    models: tuple[Model, ...]
-    named: Model | None
+    models: tuple[AnyModel, ...]
+    named: AnyModel | None
     target: Target
 
-    def for_size(self, width: int, height: int, material: Material = "clean") -> Model:
+    def for_size(self, width: int, height: int, material: Material = "clean") -> AnyModel:
         """The network for an input of this size: the smallest scale that reaches the target, else the largest there is."""
         if self.named is not None:
             return self.named
         return self._preferred(self._scale_for(width, height), material)
 
     @property
-    def nominal(self) -> Model:
+    def nominal(self) -> AnyModel:
         """The network that stands in names and is prepared first."""
         return self.named or self._preferred(self._at_least(self.target.scale or DEFAULT_SCALE))
 
@@ -89,7 +90,7 @@ class Selection:
         scales = sorted({model.spec.scale for model in self.models})
         return next((scale for scale in scales if scale >= factor), scales[-1])
 
-    def _preferred(self, scale: int, material: Material = "clean") -> Model:
+    def _preferred(self, scale: int, material: Material = "clean") -> AnyModel:
         return preferred([model for model in self.models if model.spec.scale == scale], material)
 
 
@@ -110,7 +111,15 @@ def select(catalogue: Catalogue, model: str | None, target: Target, precision: s
     return Selection((), named, target)
 
 
-def find(catalogue: Catalogue, model: str) -> Model:
+def find_own(catalogue: Catalogue, model: str) -> Model:
+    """As `find`, for what needs a network's layers. Raises UsageError for somebody else's ONNX file, whose layers are not ours."""
+    found = find(catalogue, model)
+    if not isinstance(found, Model):
+        raise UsageError(f"{found.id} is somebody else's ONNX file: it can be run, but not taken apart")
+    return found
+
+
+def find(catalogue: Catalogue, model: str) -> AnyModel:
     """The model of this id or file. Raises UsageError where there is none, ModelError where the file is damaged."""
     try:
         return catalogue.find(model)

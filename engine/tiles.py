@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine.backends import Backend
-    from engine.network import NetworkSpec
+    from engine.network import Spec
 
 ACTIVATION_BYTES = 192 * 2**20
 """Memory that the activations of one tile may take, by default."""
@@ -63,11 +63,22 @@ class Tile:
     context: Region
 
 
-def plan(height: int, width: int, tile: int | tuple[int, int], overlap: int) -> tuple[Tile, ...]:
+def planned(spec: Spec, height: int, width: int, tile: int | tuple[int, int]) -> tuple[Tile, ...]:
+    """As `plan`, for a network: with its receptive radius, on a grid that suits it, and within the only size that it takes, if so."""
+    if spec.window is None:
+        return plan(height, width, tile, spec.receptive_radius, spec.multiple)
+    tall, wide = (tile, tile) if isinstance(tile, int) else tile
+    most_tall, most_wide = (side - 2 * spec.receptive_radius for side in spec.window)
+    tiles = plan(height, width, (min(tall, most_tall), min(wide, most_wide)), spec.receptive_radius)
+    return tuple(Tile(tile.core, _filling(tile.context, spec.window, height, width)) for tile in tiles)
+
+
+def plan(height: int, width: int, tile: int | tuple[int, int], overlap: int, multiple: int = 1) -> tuple[Tile, ...]:
     """Tiles that cover a picture of ``height`` × ``width`` pixels once, row by row.
 
     ``tile`` is the side of a core, or its height and width; ``overlap`` the context on each side, the network's receptive
-    radius at least. Cores are evened out, so that none is a sliver. Raises ValueError for sides below one pixel.
+    radius at least. Cores are evened out, so that none is a sliver; contexts begin at multiples of ``multiple``. Raises ValueError
+    for sides below one pixel.
     """
     tall, wide = (tile, tile) if isinstance(tile, int) else tile
     if min(height, width, tall, wide) < 1 or overlap < 0:
@@ -75,7 +86,12 @@ def plan(height: int, width: int, tile: int | tuple[int, int], overlap: int) -> 
     return tuple(
         Tile(
             Region(top, left, bottom, right),
-            Region(max(top - overlap, 0), max(left - overlap, 0), min(bottom + overlap, height), min(right + overlap, width)),
+            Region(
+                max(top - overlap, 0) // multiple * multiple,
+                max(left - overlap, 0) // multiple * multiple,
+                min(bottom + overlap, height),
+                min(right + overlap, width),
+            ),
         )
         for top, bottom in _evenly(height, tall)
         for left, right in _evenly(width, wide)
@@ -84,43 +100,49 @@ def plan(height: int, width: int, tile: int | tuple[int, int], overlap: int) -> 
 
 def run(
     backend: Backend,
-    y_hw: NDArray[np.float32],
+    x: NDArray[np.float32],
     tile: int | tuple[int, int] | None = None,
     on_tile: Callable[[int, int], None] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> NDArray[np.float32]:
-    """Upscale a plane, (H, W) float32 in [0, 1], tile by tile to (scale*H, scale*W): the same as untiled.
+    """Upscale a plane, (H, W) float32 in [0, 1], tile by tile to (scale*H, scale*W): the same as untiled. RGB as `Backend.run` has it.
 
     ``tile`` is the side of a tile, by default what memory suggests; ``on_tile(done, total)`` is called after each;
     ``cancelled()`` is asked before each. Raises Cancelled, or BackendError as the back end does.
     """
     scale = backend.spec.scale
-    height, width = y_hw.shape
-    tiles = plan(height, width, tile or default_tile(backend.spec), backend.spec.receptive_radius)
-    joined = np.empty((scale * height, scale * width), np.float32)
+    height, width = x.shape[:2]
+    tiles = planned(backend.spec, height, width, tile or default_tile(backend.spec))
+    joined = np.empty((scale * height, scale * width, *x.shape[2:]), np.float32)
     for done, part in enumerate(tiles, 1):
         if cancelled():
             raise Cancelled("cancelled")
-        joined[part.core.slices(scale=scale)] = run_tile(backend, y_hw[part.context.slices()], part)
+        joined[part.core.slices(scale=scale)] = run_tile(backend, x[part.context.slices()], part)
         on_tile(done, len(tiles))
     return joined
 
 
-def run_tile(backend: Backend, context_hw: NDArray[np.float32], tile: Tile) -> NDArray[np.float32]:
+def run_tile(backend: Backend, context: NDArray[np.float32], tile: Tile) -> NDArray[np.float32]:
     """One tile's contribution, (scale * core's height, scale * core's width), from its context's pixels."""
     scale = backend.spec.scale
-    upscaled = backend.run(np.ascontiguousarray(context_hw))
-    wanted = (scale * tile.context.height, scale * tile.context.width)
+    upscaled = backend.run(np.ascontiguousarray(context))
+    wanted = (scale * tile.context.height, scale * tile.context.width, *context.shape[2:])
     if upscaled.shape != wanted:
         raise BackendError(f"{backend.name}: gave {upscaled.shape} for a tile that should become {wanted}")
     return upscaled[tile.core.slices(tile.context, scale)]
 
 
-def default_tile(spec: NetworkSpec, memory_bytes: int = ACTIVATION_BYTES) -> int:
+def default_tile(spec: Spec, memory_bytes: int = ACTIVATION_BYTES) -> int:
     """The side of a tile, in input pixels, whose activations take no more than ``memory_bytes``."""
-    bytes_a_pixel = np.dtype(np.float32).itemsize * spec.f * LIVE_ACTIVATIONS
+    bytes_a_pixel = np.dtype(np.float32).itemsize * spec.features * LIVE_ACTIVATIONS
     side = int((memory_bytes / bytes_a_pixel) ** 0.5) - 2 * spec.receptive_radius
     return min(max(side // 16 * 16, SMALLEST_TILE), LARGEST_TILE)
+
+
+def _filling(context: Region, window: tuple[int, int], height: int, width: int) -> Region:
+    """``context`` grown to ``window`` as far as the picture goes: better its own pixels than made up ones."""
+    bottom, right = min(max(context.bottom, context.top + window[0]), height), min(max(context.right, context.left + window[1]), width)
+    return Region(min(context.top, max(bottom - window[0], 0)), min(context.left, max(right - window[1], 0)), bottom, right)
 
 
 def _evenly(length: int, most: int) -> list[tuple[int, int]]:

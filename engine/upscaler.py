@@ -1,5 +1,7 @@
 """A picture in, a picture out: luma through the network, chroma by bicubic, alpha through the network as well.
 
+A network of three channels (somebody else's) is given a coloured picture as it is, RGB, in place of luma.
+
 The work goes strip by strip from the top down, one row of tiles at a time, in float from the first step to the last: a picture
 need not be in memory whole on either side.
 """
@@ -19,7 +21,7 @@ from engine.colour import UNIT
 from engine.errors import Cancelled
 from engine.resize import Resampler
 from engine.rows import Layout, PageRows, PictureRows, Strip, Window, chunks, gathered, pieces
-from engine.tiles import Region, Tile, default_tile, plan, run_tile
+from engine.tiles import Region, Tile, default_tile, planned, run_tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine.backends import Backend
+    from engine.network import Spec
     from engine.picture import Picture
     from engine.rows import Source
 
@@ -98,8 +101,8 @@ class Upscaler:
         return [self._plan(_times(layout, scale**i)) for i in range(steps)]
 
     def _plan(self, layout: Layout) -> tuple[Tile, ...]:
-        tall = max(1, min(self.tile, _strip_rows(layout, self.backend.spec.scale)))
-        return plan(layout.height, layout.width, (tall, self.tile), self.backend.spec.receptive_radius)
+        tall = max(1, min(self.tile, _strip_rows(layout, self.backend.spec)))
+        return planned(self.backend.spec, layout.height, layout.width, (tall, self.tile))
 
 
 def steps_to(layout: Layout, size: tuple[int, int], scale: int) -> int:
@@ -168,7 +171,8 @@ class _Step:
         self._tiles = tiles
         self._watch = watch
         self._scale = backend.spec.scale
-        self._inspector = Inspector(self._scale) if checked else None
+        self._rgb = backend.spec.channels == 3 and not source.layout.grey
+        self._inspectors = [Inspector(self._scale) for _ in range(3 if self._rgb else 1)] if checked else []
 
     def strips(self) -> Iterator[Strip]:
         """The output's strips from the top down."""
@@ -181,7 +185,7 @@ class _Step:
             held = Region(max(context.top - margin, 0), 0, min(context.bottom + margin, layout.height), layout.width)
             strip = self._source.rows(held.top, held.bottom)
             visible = strip.pixels if strip.alpha is None else colour.bleed(strip.pixels, strip.alpha)
-            luma, chroma = colour.split(visible, UNIT)
+            luma, chroma = (visible, None) if self._rgb else colour.split(visible, UNIT)
             y, alpha = self._run_row(row, held, luma, strip.alpha)
             for top, bottom in chunks(scale * core.top, scale * core.bottom, scale * layout.width):
                 here = slice(top - scale * core.top, bottom - scale * core.top)
@@ -191,10 +195,10 @@ class _Step:
     def _run_row(
         self, row: tuple[Tile, ...], held: Region, luma: NDArray[np.float32], alpha: NDArray[np.float32] | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Luma and alpha of one row of tiles, upscaled; ``luma`` and ``alpha`` hold the region ``held``."""
+        """Luma (or RGB) and alpha of one row of tiles, upscaled; ``luma`` and ``alpha`` hold the region ``held``."""
         whole = Region(row[0].core.top, 0, row[0].core.bottom, held.right)
-        y_up = np.empty((self._scale * whole.height, self._scale * whole.width), np.float32)
-        alpha_up = None if alpha is None else np.empty_like(y_up)
+        y_up = np.empty((self._scale * whole.height, self._scale * whole.width, *luma.shape[2:]), np.float32)
+        alpha_up = None if alpha is None else np.empty(y_up.shape[:2], np.float32)
         for tile in row:
             self._watch.before()
             there, here = tile.core.slices(whole, self._scale), tile.context.slices(held)
@@ -202,9 +206,10 @@ class _Step:
             if alpha is not None and alpha_up is not None:
                 alpha_up[there] = self._alpha_tile(alpha[here], tile)
             self._watch.after()
-        if self._inspector is not None:
+        for plane, inspector in enumerate(self._inspectors):
             borders = [tile.core.left for tile in row[1:]]
-            self._inspector.look(luma, whole.slices(held)[0], y_up, borders)
+            before, after = (luma[..., plane], y_up[..., plane]) if self._rgb else (luma, y_up)
+            inspector.look(np.ascontiguousarray(before), whole.slices(held)[0], np.ascontiguousarray(after), borders)
         return y_up, alpha_up
 
     def _alpha_tile(self, alpha: NDArray[np.float32], tile: Tile) -> NDArray[np.float32]:
@@ -217,9 +222,10 @@ class _Step:
         return colour.limit_alpha(upscaled, least[inside], greatest[inside], self._scale)
 
 
-def _strip_rows(layout: Layout, scale: int) -> int:
-    """Rows of ``layout`` whose luma and alpha, ``scale`` times as large, stay within `STRIP_BYTES`."""
-    bytes_a_row = np.dtype(np.float32).itemsize * (2 if layout.alpha else 1) * layout.width * scale * scale
+def _strip_rows(layout: Layout, spec: Spec) -> int:
+    """Rows of ``layout`` whose luma (or RGB) and alpha, as many times as large, stay within `STRIP_BYTES`."""
+    planes = (1 if layout.grey else spec.channels) + layout.alpha
+    bytes_a_row = np.dtype(np.float32).itemsize * planes * layout.width * spec.scale**2
     return STRIP_BYTES // bytes_a_row
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from engine import video_codecs, videos, weights
+from engine import video_codecs, videos
 from engine.errors import BackendError
 from engine.events import Event, Finished
 from engine.naming import next_free
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from engine.foreign import AnyModel
     from engine.planning import Task
     from engine.video_source import VideoInfo
-    from engine.weights import Model
     from engine.workshop import Workshop
 
 MANY_DAMAGES = 5
@@ -52,7 +51,7 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
     return Finished(str(task.source), str(output), seconds, model.id, backend.name, backend.precision, energy, *film.size)
 
 
-def _film(info: VideoInfo, model: Model, output: Path, shop: Workshop) -> Film:
+def _film(info: VideoInfo, model: AnyModel, output: Path, shop: Workshop) -> Film:
     settings = shop.settings
     wanted = shop.chosen.target.size(info.width, info.height, model.spec.scale)
     encoding = video_codecs.choose(info, wanted[0], output.suffix.lower(), settings.codec, settings.quality, settings.effort)
@@ -60,10 +59,10 @@ def _film(info: VideoInfo, model: Model, output: Path, shop: Workshop) -> Film:
     return Film(info, size, encoding, info.interlaced and not settings.keep_interlaced, settings.threads, settings.tile)
 
 
-def _pieces(film: Film, model: Model, output: Path, shop: Workshop) -> Pieces:
+def _pieces(film: Film, model: AnyModel, output: Path, shop: Workshop) -> Pieces:
     backend = shop.backend(model)
     how = {
-        "model": hashlib.sha256(weights.to_bytes(model)).hexdigest(),
+        "model": model.digest,
         "backend": backend.name,
         "precision": backend.precision,
         "size": film.size,
@@ -72,7 +71,7 @@ def _pieces(film: Film, model: Model, output: Path, shop: Workshop) -> Pieces:
     return Pieces(videos.work_folder(output), key)
 
 
-def _make(film: Film, model: Model, output: Path, shop: Workshop, report: Reporter, cancelled: Callable[[], bool]) -> FrameUpscaler:
+def _make(film: Film, model: AnyModel, output: Path, shop: Workshop, report: Reporter, cancelled: Callable[[], bool]) -> FrameUpscaler:
     """Encode what is missing, and say what was spared and what was damaged."""
     damages: list[float] = []
     pieces = _pieces(film, model, output, shop)
@@ -90,7 +89,7 @@ def _make(film: Film, model: Model, output: Path, shop: Workshop, report: Report
     return upscaler
 
 
-def _finish(film: Film, model: Model, output: Path, shop: Workshop, report: Reporter) -> Path:
+def _finish(film: Film, model: AnyModel, output: Path, shop: Workshop, report: Reporter) -> Path:
     """Put the pieces together at ``output``, or at the next free name where that has been taken since the job was planned."""
     pieces = _pieces(film, model, output, shop)
     overwrite = shop.settings.existing == "overwrite"

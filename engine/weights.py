@@ -8,6 +8,7 @@ import os
 import stat
 import struct
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,11 @@ class Model:
     def precisions(self) -> tuple[Precision, ...]:
         """The precisions that this model can run at."""
         return ("fp32", "int8") if self.int8 else ("fp32",)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, in hex, of the model's file as `to_bytes` writes it."""
+        return hashlib.sha256(to_bytes(self)).hexdigest()
 
     def with_about(self, **changes: Any) -> Model:
         """The same model with keys of ``about`` replaced."""
@@ -156,7 +162,11 @@ def _spec(header: dict[str, Any], name: str) -> NetworkSpec:
 
 def _id(header: dict[str, Any], name: str) -> str:
     """The model's id, the file's name where it has none. It goes into names of files: no separators, nothing unprintable."""
-    identity = header.get("id", Path(name).stem)
+    return checked_id(header.get("id", Path(name).stem), name)
+
+
+def checked_id(identity: Any, name: str) -> str:
+    """``identity``, if it can be a model's id. Raises ModelError, which says so of ``name``."""
     if not isinstance(identity, str) or not 0 < len(identity) <= MAX_ID or not identity.isprintable() or set(identity) & set("/\\"):
         raise ModelError(f"{name}: {identity!r:.60} cannot be a model's id")
     return identity

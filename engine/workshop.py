@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.backends import choose
-from engine.cost import cost
+from engine.cost import known_cost
 from engine.errors import BackendError, OutputError
 from engine.events import Energy, Event, Progress, Unit, Warned
+from engine.network import NetworkSpec
 from engine.power import Measurement
 from engine.storing import unstorable
 from engine.suited import finding, trained_for
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from engine.backends import Backend
     from engine.bench import Calibration
+    from engine.foreign import AnyModel
     from engine.jobs import Settings
     from engine.power import Meter
     from engine.selection import Selection
@@ -43,7 +45,7 @@ class Workshop:
         """Make the back end that most tasks need, so that what cannot work is known at once. Raises BackendError."""
         self.backend(self.chosen.nominal)
 
-    def backend(self, model: Model) -> Backend:
+    def backend(self, model: AnyModel) -> Backend:
         """The back end for ``model``, made at the first call. Raises BackendError."""
         if model.id not in self._backends:
             wanted = self.settings
@@ -52,7 +54,7 @@ class Workshop:
             )
         return self._backends[model.id]
 
-    def model_for(self, source: Path, width: int, height: int, report: Reporter) -> Model:
+    def model_for(self, source: Path, width: int, height: int, report: Reporter) -> AnyModel:
         """The network for one file: where the user named none, that for its material, and why where it is not the plain one."""
         if self.chosen.named is not None:
             return self.chosen.named
@@ -62,7 +64,7 @@ class Workshop:
             report.warn(f"{model.id} is used. {found.reason}")
         return model
 
-    def fall_back(self, model: Model, error: BackendError, report: Reporter) -> None:
+    def fall_back(self, model: AnyModel, error: BackendError, report: Reporter) -> None:
         """Replace the back end that failed on ``model`` by the plainest one, or raise ``error`` where the user chose it or it is that."""
         failed = self._backends.get(model.id)
         if failed is None or self.settings.backend != "auto" or (failed.name == choose.PLAINEST and failed.device == "cpu"):
@@ -74,17 +76,18 @@ class Workshop:
         """Energy from now on."""
         return Measurement(self.meters)
 
-    def energy(self, model: Model, sizes: Sequence[tuple[int, int]], measured: Measurement, repeats: float = 1.0) -> Energy:
+    def energy(self, model: AnyModel, sizes: Sequence[tuple[int, int]], measured: Measurement, repeats: float = 1.0) -> Energy:
         """Energy of running ``model`` on luma planes of these sizes (width, height), all of them ``repeats`` times."""
         backend = self._backends[model.id]
-        arithmetic = sum(cost(model.spec, width, height, backend.precision).energy_mj for width, height in sizes)
+        costs = [known_cost(model.spec, width, height, backend.precision) for width, height in sizes]
+        arithmetic = sum(one.energy_mj for one in costs if one is not None)
         estimates = [self._estimate_mj(model, backend, width, height) for width, height in sizes]
         known = [estimate for estimate in estimates if estimate is not None]
         estimated = repeats * sum(known) if len(known) == len(sizes) else None
-        return Energy(repeats * arithmetic, estimated, measured.millijoules())
+        return Energy(None if None in costs else repeats * arithmetic, estimated, measured.millijoules())
 
-    def _estimate_mj(self, model: Model, backend: Backend, width: int, height: int) -> float | None:
-        if self.calibration is None:
+    def _estimate_mj(self, model: AnyModel, backend: Backend, width: int, height: int) -> float | None:
+        if self.calibration is None or not isinstance(model.spec, NetworkSpec):
             return None
         return self.calibration.estimate_mj(model.spec, backend.name, backend.precision, width, height)
 

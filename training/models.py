@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
 import resources
 from engine.catalogue import Catalogue
-from engine.weights import read
-
-if TYPE_CHECKING:
-    from engine.weights import Model
+from engine.errors import ModelError
+from engine.weights import Model, read
 
 
 def find_model(name: str) -> Model:
@@ -18,4 +14,7 @@ def find_model(name: str) -> Model:
     path = Path(name)
     if path.suffix == ".safetensors" or path.is_file():
         return read(path)
-    return Catalogue((Path(resources.__file__).parent / "models",)).find(name)
+    found = Catalogue((Path(resources.__file__).parent / "models",)).find(name)
+    if not isinstance(found, Model):
+        raise ModelError(f"{name}: somebody else's ONNX file cannot be trained on")
+    return found

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
 
     from addersesr_app.console import Console
-    from engine.weights import Model
+    from engine.foreign import AnyModel
 
 FORMATS = ("onnx", "tflite", "safetensors")
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _renamed(model: Model, name: str) -> Model:
+def _renamed(model: AnyModel, name: str) -> AnyModel:
     """The same model under another id and title. Raises UsageError for what cannot be a file's name."""
     if not 0 < len(name) <= MAX_ID or not name.isprintable() or set(name) & set("/\\") or name.startswith("."):
         raise UsageError(f"--name {name!r}: cannot be a model's name")

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", metavar="NAME", help="output format, such as png, jpeg, webp or mp4 (default: the input's)")
     parser.add_argument("--quality", type=percent, metavar="1-100", help="for formats that lose something")
     parser.add_argument("--no-provenance", action="store_true", help="do not note in a picture's XMP how it was made")
+    parser.add_argument("--redo", type=Path, metavar="RESULT", help="make RESULT again exactly, as its XMP says; INPUT is its original")
     parser.add_argument("--codec", choices=("auto", *CODECS), default="auto", metavar="NAME", help=f"of videos: {', '.join(CODECS)}")
     parser.add_argument("--effort", choices=EFFORTS, default="balanced", help="of videos: encode faster, or into smaller files")
     parser.add_argument("--keep-interlaced", action="store_true", help="of videos: do not deinterlace")
@@ -67,6 +68,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def settings(args: argparse.Namespace) -> jobs.Settings:
     """Return the settings that the options ask for. Raises UsageError where they contradict one another."""
+    if args.redo is not None:
+        _check_redo(args)
     extension = None if args.format is None else ending(args.format)
     if extension and args.output is not None and planning.is_file_name(args.output) and args.output.suffix.lower() != extension:
         raise UsageError(f"--format {args.format} and -o {args.output} ask for different formats")
@@ -86,8 +89,25 @@ def settings(args: argparse.Namespace) -> jobs.Settings:
         effort=args.effort,
         keep_interlaced=args.keep_interlaced,
         provenance=not args.no_provenance,
+        redo=args.redo,
         existing="overwrite" if args.overwrite else "skip" if args.skip_existing else "rename",
     )
+
+
+def _check_redo(args: argparse.Namespace) -> None:
+    """Raise UsageError for options that say otherwise than the record may."""
+    given = {
+        "--scale": args.scale is not None,
+        "--width": args.width is not None,
+        "--height": args.height is not None,
+        "--backend": args.backend != "auto",
+        "--device": args.device != "auto",
+        "--precision": args.precision != "auto",
+        "--tile": args.tile is not None,
+        "--quality": args.quality is not None,
+    }
+    if names := [name for name, is_given in given.items() if is_given]:
+        raise UsageError(f"--redo takes {', '.join(names)} from {args.redo}: leave out what it says")
 
 
 def ending(name: str) -> str:

@@ -13,7 +13,7 @@ from engine import cost
 
 if TYPE_CHECKING:
     from engine.cost import Cost
-    from engine.network import NetworkSpec, Precision
+    from engine.network import Precision, Spec
 
 COLUMNS = ("this", "fsrcnn", "vdsr")
 ROWS = ("macs", "multiplies", "additions", "energy", "time")
@@ -25,7 +25,7 @@ class EnergyPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.cells: dict[tuple[str, str], QLabel] = {}
-        self._spec: NetworkSpec | None = None
+        self._spec: Spec | None = None
         self._precision: Precision = "fp32"
         self._size: tuple[int, int] | None = None
         self._headline, self._headline_unit = label("–", "number"), label("", "small")
@@ -56,7 +56,7 @@ class EnergyPanel(QWidget):
             )
         )
 
-    def show_network(self, name: str, spec: NetworkSpec, precision: Precision) -> None:
+    def show_network(self, name: str, spec: Spec, precision: Precision) -> None:
         """Count for another network."""
         self._spec, self._precision = spec, precision
         self._heads["this"].setToolTip(name)
@@ -99,12 +99,13 @@ class EnergyPanel(QWidget):
         self.cells["energy", "this"].setProperty("role", "accent")
         return grid
 
-    def _costs(self) -> dict[str, Cost]:
+    def _costs(self) -> dict[str, Cost | None]:
+        """What the three take; None where somebody else's network does not tell."""
         assert self._spec is not None
         assert self._size is not None
         scale, (width, height) = self._spec.scale, self._size
         return {
-            "this": cost.cost(self._spec, width, height, self._precision),
+            "this": cost.known_cost(self._spec, width, height, self._precision),
             "fsrcnn": cost.fsrcnn(scale, width, height),
             "vdsr": cost.vdsr(scale, width, height),
         }
@@ -113,13 +114,18 @@ class EnergyPanel(QWidget):
         if self._spec is None or self._size is None:
             return
         costs = self._costs()
+        unknown = self.tr("unknown")
         for name, one in costs.items():
-            self.cells["macs", name].setText(numbers_shown.count(one.macs))
-            self.cells["multiplies", name].setText(numbers_shown.count(one.multiplies))
-            self.cells["additions", name].setText(numbers_shown.count(one.additions))
-            self.cells["energy", name].setText(numbers_shown.energy(one.energy_mj))
-        self._headline.setText(numbers_shown.energy(costs["this"].energy_mj))
-        fewer = {name: numbers_shown.times(costs[name].energy_pj / costs["this"].energy_pj) for name in ("fsrcnn", "vdsr")}
+            self.cells["macs", name].setText(numbers_shown.count(one.macs) if one else unknown)
+            self.cells["multiplies", name].setText(numbers_shown.count(one.multiplies) if one else unknown)
+            self.cells["additions", name].setText(numbers_shown.count(one.additions) if one else unknown)
+            self.cells["energy", name].setText(numbers_shown.energy(one.energy_mj) if one else unknown)
+        this = costs["this"]
+        self._headline.setText(numbers_shown.energy(this.energy_mj) if this else unknown)
+        if this is None or this.energy_pj == 0:
+            self._saving.setText(self.tr("Somebody else's network: its graph does not tell what it takes."))
+            return
+        fewer = {name: numbers_shown.times(one.energy_pj / this.energy_pj) for name in ("fsrcnn", "vdsr") if (one := costs[name])}
         self._saving.setText(self.tr("FSRCNN takes {fsrcnn} this energy, VDSR {vdsr}.").format(fsrcnn=fewer["fsrcnn"], vdsr=fewer["vdsr"]))
 
     def _time_of(self, name: str, seconds: float | None) -> str:
@@ -129,4 +135,7 @@ class EnergyPanel(QWidget):
         costs = self._costs()
         if name == "this":
             return numbers_shown.short_duration(seconds)
-        return "≈ " + numbers_shown.short_duration(seconds * costs[name].macs / costs["this"].macs)
+        this, other = costs["this"], costs[name]
+        if this is None or other is None or this.macs == 0:
+            return "–"
+        return "≈ " + numbers_shown.short_duration(seconds * other.macs / this.macs)

@@ -13,7 +13,6 @@ from addersesr_app.views.controls import Button, Card, column, label, row
 from addersesr_app.views.model_tools import ModelTools
 from addersesr_app.views.plots import Plots
 from engine import cost
-from engine.network import NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,17 +100,18 @@ class ModelsPage(QWidget):
             self._grid.setColumnStretch(index, 1 if index < columns else 0)
 
     def _card(self, card: ModelCard) -> Card:
-        spec = NetworkSpec(card.scale, card.m, card.f, card.block, card.activation)
-        one = cost.cost(spec, *REFERENCE_SIZE)
+        one = cost.known_cost(card.spec, *REFERENCE_SIZE)
         facts: list[tuple[str, str | QLabel]] = [
-            (self.tr("Parameters"), numbers_shown.count(one.parameters)),
-            (self.tr("MACs"), numbers_shown.count(one.macs)),
-            (self.tr("Energy, fp32"), numbers_shown.energy(one.energy_mj)),
+            (self.tr("Parameters"), numbers_shown.count(card.parameters)),
+            (self.tr("MACs"), numbers_shown.count(one.macs) if one else self.tr("unknown")),
+            (self.tr("Energy, fp32"), numbers_shown.energy(one.energy_mj) if one else self.tr("unknown")),
             *((name, f"{value:.2f} dB") for name, value in card.psnr[:2]),
         ]
-        if "int8" in card.precisions:
-            facts.insert(3, (self.tr("Energy, int8"), numbers_shown.energy(cost.cost(spec, *REFERENCE_SIZE, "int8").energy_mj)))
-        badges = [label(f"{card.scale}×", "badgeAccent"), *(label(text, "badge") for text in (card.block, *card.precisions))]
+        small = cost.known_cost(card.spec, *REFERENCE_SIZE, "int8") if "int8" in card.precisions else None
+        if small is not None:
+            facts.insert(3, (self.tr("Energy, int8"), numbers_shown.energy(small.energy_mj)))
+        kind = ("ONNX", "RGB" if card.foreign.channels == 3 else self.tr("luma")) if card.foreign else (card.block,)
+        badges = [label(f"{card.scale}×", "badgeAccent"), *(label(text, "badge") for text in (*kind, *card.precisions))]
         use = Button(self._theme, self.tr("Use"))
         use.setAccessibleName(self.tr("Use {name}").format(name=card.title))
         use.clicked.connect(lambda: self.use_wanted.emit(card.id))

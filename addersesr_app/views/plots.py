@@ -45,8 +45,8 @@ def dots(cards: Sequence[ModelCard]) -> list[Dot]:
     own = []
     for card in cards:
         measured = dict(card.psnr).get("Set5")
-        if card.scale == 2 and measured is not None:
-            one = cost.cost(NetworkSpec(2, card.m, card.f, card.block, card.activation), *SIZE)
+        one = cost.known_cost(card.spec, *SIZE)
+        if card.scale == 2 and measured is not None and one is not None:
             own.append(Dot(card.title.removesuffix(" ×2"), one.macs, one.energy_mj, measured, own=True))
     known = []
     for name, shape in PRESETS.items():

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from engine.network import NetworkSpec, Precision
+    from engine.network import Precision, Spec
 
 
 class Backend(Protocol):
@@ -18,11 +18,16 @@ class Backend(Protocol):
     """One of ``native``, ``onnx``, ``torch``."""
     device: str
     """Where it runs, in words, such as ``cpu`` or ``cuda:0``."""
-    spec: NetworkSpec
     precision: Precision
 
-    def run(self, y_hw: NDArray[np.float32]) -> NDArray[np.float32]:
+    @property
+    def spec(self) -> Spec:
+        """What the network is."""
+
+    def run(self, x: NDArray[np.float32], /) -> NDArray[np.float32]:
         """Upscale luma: (H, W) float32 in [0, 1] to (scale*H, scale*W) float32 in [0, 1]. Any H, W >= 1.
+
+        A network of three channels takes RGB as well: (H, W, 3) to (scale*H, scale*W, 3).
 
         The network's zero padding is applied at the edges of what is given: tiles carry their own overlap.
         Raises BackendError.

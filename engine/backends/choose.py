@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, get_args
 
 from engine.errors import BackendError
 from engine.network import Precision
+from engine.weights import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.backends import Backend
-    from engine.weights import Model
+    from engine.foreign import AnyModel, ForeignModel
 
 INT8_COST_DB = 0.1
 """int8 is taken unasked only where its card says that it costs no more than this on any test set."""
@@ -67,7 +68,7 @@ def found() -> tuple[BackendInfo, ...]:
 
 
 def create(
-    model: Model,
+    model: AnyModel,
     backend: str = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -78,9 +79,12 @@ def create(
 
     ``backend`` is ``auto``, ``native``, ``onnx`` or ``torch``; ``device`` ``auto``, ``cpu``, ``cuda:0``, …. ``precision``
     ``auto`` is fp32, but int8 where the model's card allows it (`int8_allowed`) and ``int8_is_faster``, which knows this
-    machine's calibration, says so of the model on the back end of that name. Raises BackendError with every reason why nothing fits.
+    machine's calibration, says so of the model on the back end of that name. Raises BackendError with every reason why nothing fits,
+    ModelError where a file is not what it was.
     """
     _check(model, backend, precision)
+    if not isinstance(model, Model):
+        return _foreign(model, backend, device, threads)
     reasons = []
     for kind in KINDS:
         if backend not in ("auto", kind.name):
@@ -92,6 +96,14 @@ def create(
     raise BackendError("; ".join(reasons))
 
 
+def _foreign(model: ForeignModel, backend: str, device: str, threads: int | None) -> Backend:
+    """Somebody else's graph, which ONNX Runtime alone can run."""
+    if backend not in ("auto", "onnx"):
+        raise BackendError(f"{model.id} is an ONNX file, which only the onnx back end runs, not {backend}")
+    kind = Kind("onnx", "engine.backends.foreign", "ForeignBackend", "onnxruntime", "install it with: pip install onnxruntime onnx")
+    return kind.load()(model, "fp32", threads=threads, device=device)
+
+
 def int8_allowed(model: Model) -> bool:
     """Whether the model has an int8 form whose card says that it costs at most `INT8_COST_DB`."""
     card = model.about.get("int8")
@@ -99,7 +111,7 @@ def int8_allowed(model: Model) -> bool:
     return "int8" in model.precisions and isinstance(cost_db, int | float) and cost_db <= INT8_COST_DB
 
 
-def _check(model: Model, backend: str, precision: str) -> None:
+def _check(model: AnyModel, backend: str, precision: str) -> None:
     """Raises BackendError for names that do not exist or a precision that the model does not have."""
     names = ("auto", *(kind.name for kind in KINDS))
     if backend not in names:

@@ -60,10 +60,10 @@ class OnnxBackend:
         onnxruntime.disable_telemetry_events()
         try:
             self._session = onnxruntime.InferenceSession(
-                graph(model, precision).SerializeToString(), _options(threads), providers=_providers(self.device)
+                graph(model, precision).SerializeToString(), session_options(threads), providers=providers(self.device)
             )
         except RUNTIME_ERRORS as error:
-            raise BackendError(f"ONNX Runtime cannot run {model.id} on {self.device}: {_line(error)}") from error
+            raise BackendError(f"ONNX Runtime cannot run {model.id} on {self.device}: {line(error)}") from error
 
     def run(self, y_hw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Upscale luma as `engine.backends.Backend.run` promises."""
@@ -72,13 +72,14 @@ class OnnxBackend:
             (out,) = self._session.run([OUTPUT], {INPUT: y_nchw})
         except RUNTIME_ERRORS as error:
             raise BackendError(
-                f"ONNX Runtime failed on {y_hw.shape[1]}x{y_hw.shape[0]} pixels: {_line(error)}; try smaller tiles"
+                f"ONNX Runtime failed on {y_hw.shape[1]}x{y_hw.shape[0]} pixels: {line(error)}; try smaller tiles"
             ) from error
         upscaled: NDArray[np.float32] = out[0, 0]
         return upscaled
 
 
-def _options(threads: int | None) -> onnxruntime.SessionOptions:
+def session_options(threads: int | None) -> onnxruntime.SessionOptions:
+    """How the runtime works here; ``threads`` as `OnnxBackend` has it."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = SEVERITY_FATAL  # errors are raised anyway
     options.intra_op_num_threads = threads or 0
@@ -88,7 +89,7 @@ def _options(threads: int | None) -> onnxruntime.SessionOptions:
     return options
 
 
-def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
+def providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
     """The runtime's provider for ``device``, with the CPU for what it cannot do. Raises BackendError."""
     kind, _, number = device.partition(":")
     if kind not in devices() or (number and not (number.isdecimal() and kind in NUMBERED)):
@@ -99,6 +100,6 @@ def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
     return [(chosen, {"device_id": number}) if number else chosen, CPU]
 
 
-def _line(error: Exception) -> str:
+def line(error: Exception) -> str:
     """The runtime's message on one line."""
     return " ".join(str(error).split()) or type(error).__name__

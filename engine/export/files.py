@@ -5,23 +5,27 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
 
-from engine import weights
-from engine.errors import BackendError
+from engine import foreign, weights
+from engine.errors import BackendError, ModelError
+from engine.foreign import AnyModel, ForeignModel
 
 if TYPE_CHECKING:
     import onnx
 
     from engine.network import Precision
-    from engine.weights import Model
 
 Format = Literal["onnx", "tflite", "safetensors"]
 
 
-def to_bytes(model: Model, form: Format, precision: Precision = "fp32", size: tuple[int, int] | None = None) -> bytes:
+def to_bytes(model: AnyModel, form: Format, precision: Precision = "fp32", size: tuple[int, int] | None = None) -> bytes:
     """The file. ``size`` (width, height) fixes the input's, None leaves it free where the format can.
 
     Raises ModelError for a form that the network does not have, BackendError where a library that the format needs is missing.
     """
+    if isinstance(model, ForeignModel):
+        if form != "onnx" or size is not None:
+            raise ModelError(f"{model.id} is somebody else's ONNX file: it can be copied as it is, and not made into anything else")
+        return foreign.to_bytes(model)
     if form == "safetensors":
         return weights.to_bytes(model)
     try:

@@ -104,6 +104,7 @@ def _finish(nodes: Nodes, model: Model, precision: Precision) -> onnx.ModelProto
     )
     spec = {f"spec.{key}": str(value) for key, value in asdict(model.spec).items()}
     licence = {"licence": str(model.about["licence"])} if "licence" in model.about else {}
-    helper.set_model_props(proto, {"id": model.id, "precision": precision, **spec, **licence})
+    about = {"id": model.id, "precision": precision, "receptive_radius": str(model.spec.receptive_radius)}
+    helper.set_model_props(proto, {**about, **spec, **licence})
     checker.check_model(proto, full_check=True)
     return proto
