@@ -1,8 +1,10 @@
-"""Networks measured beside one another: quality on a folder, speed on this machine, arithmetic energy. One child at a time."""
+"""Networks measured beside one another: quality on a folder, speed on this machine, energy. One child at a time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
@@ -45,7 +47,7 @@ class Verdict:
 
 
 class Trial(QObject):
-    """Measures contenders in turn. ``measured`` gives the contender's place and a `Verdict`, ``over`` the end."""
+    """Measures contenders in turn. ``measured`` gives a contender's place and a `Verdict`, ``over`` comes at the end."""
 
     measured = Signal(int, object)
     over = Signal()
@@ -56,47 +58,51 @@ class Trial(QObject):
         self._child.told.connect(self._on_told)
         self._child.ended.connect(self._on_ended)
         self._contenders: tuple[Contender, ...] = ()
-        self._data = ""
-        self._place, self._timing = 0, False
-        self._verdict = Verdict()
-        self.going = False
+        self._verdicts: list[Verdict] = []
+        self._place, self._data = 0, ""
+        self._crops: TemporaryDirectory[str] | None = None
+
+    @property
+    def going(self) -> bool:
+        """Whether something is being measured."""
+        return self._child.running
 
     def start(self, contenders: Sequence[Contender], data: str) -> None:
         """Measure these on the pictures in ``data``."""
-        self._contenders, self._data = tuple(contenders), data
-        self._place, self._timing, self.going = -1, False, True
+        self.stop()
+        self._contenders, self._verdicts = tuple(contenders), [Verdict() for _ in contenders]
+        self._crops = TemporaryDirectory(prefix="addersesr-")
+        self._place, self._data = -1, data
         self._next()
 
+    def crops(self, place: int) -> Path:
+        """Where the middles of the pictures are kept as one contender makes them (`engine.crops`), until the next `start`."""
+        assert self._crops is not None
+        return Path(self._crops.name) / str(place)
+
     def stop(self) -> None:
-        """Measure no more."""
+        """Measure no more, and forget the pictures."""
         self._child.stop()
-        self.going = False
+        if self._crops is not None:
+            self._crops.cleanup()
+            self._crops = None
 
     def _next(self) -> None:
         self._place += 1
         if self._place >= len(self._contenders):
-            self.going = False
             self.over.emit()
             return
-        one = self._contenders[self._place]
-        self._verdict, self._timing = Verdict(), False
-        self._child.start("eval", "--model", one.model, "--precision", one.precision, "--data", self._data)
+        one, size = self._contenders[self._place], "x".join(map(str, SIZE))
+        words = ("--precision", one.precision, "--data", self._data, "--crops", self.crops(self._place), "--timed", size)
+        self._child.start("eval", "--model", one.model, *words)
 
     def _on_told(self, value: dict[str, Any]) -> None:
         if "psnr" in value:
-            self._verdict = Verdict(float(value["psnr"]), float(value["ssim"]))
-        for line in value.get("values", ()):
-            if line.get("precision") == self._contenders[self._place].precision:
-                best = min(float(line["median_ms"]) / 1000, self._verdict.seconds or float("inf"))
-                self._verdict = Verdict(self._verdict.psnr, self._verdict.ssim, best)
+            seconds = float(value["timed"]["median_ms"]) / 1000
+            self._verdicts[self._place] = Verdict(float(value["psnr"]), float(value["ssim"]), seconds)
 
     def _on_ended(self, _status: int, complaint: str) -> None:
         if complaint:
-            self._verdict = Verdict(self._verdict.psnr, self._verdict.ssim, self._verdict.seconds, complaint)
-        self.measured.emit(self._place, self._verdict)
-        if self._timing or self._verdict.psnr is None:
-            self._next()
-            return
-        self._timing = True
-        width, height = SIZE
-        self._child.start("bench", "--model", self._contenders[self._place].model, "--width", width, "--height", height)
+            self._verdicts[self._place] = Verdict(problem=complaint)
+        self.measured.emit(self._place, self._verdicts[self._place])
+        self._next()

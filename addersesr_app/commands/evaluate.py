@@ -6,11 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from addersesr_app.arguments import add_engine
+from addersesr_app.arguments import add_engine, positive
 from addersesr_app.places import places
 from addersesr_app.stopping import Stopping
+from engine import bench
 from engine.backends import choose
 from engine.catalogue import Catalogue
+from engine.crops import Crops
 from engine.errors import UsageError
 from engine.evaluate import evaluate
 from engine.network import SCALES
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     import argparse
 
     from addersesr_app.console import Console
+    from engine.backends import Backend
+    from engine.bench import Timing
+    from engine.weights import Model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="ID|FILE", required=True, help="the network (see `addersesr models`), or a model file")
     parser.add_argument("--data", type=Path, metavar="DIR", required=True, help="NAME_HR/NAME_LR pairs, HR pictures alone, or DIV2K")
     parser.add_argument("--scale", type=int, choices=SCALES, help="the model's scale, to be sure")
+    parser.add_argument("--crops", type=Path, metavar="DIR", help="also store the middle of each picture there, to be looked at")
+    parser.add_argument("--timed", metavar="WIDTHxHEIGHT", type=_size, help="also say what an input of this size takes here, in ms")
     add_engine(parser)
 
 
@@ -36,13 +43,27 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.scale not in (None, model.spec.scale):
         raise UsageError(f"--scale {args.scale}: {model.id} upscales by {model.spec.scale}")
     backend = choose.create(model, args.backend, args.device, args.precision, args.threads)
+    look = {"on_luma": Crops(args.crops).store} if args.crops else {}
     with Stopping() as stopping:
-        result = evaluate(backend, args.data, model.id, lambda done, total: console.status(f"{done}/{total} pictures"), stopping.asked)
+        result = evaluate(
+            backend, args.data, model.id, lambda done, total: console.status(f"{done}/{total} pictures"), stopping.asked, **look
+        )
     pictures = [asdict(score) for score in result.pictures]
     if console.as_json:
         value = {"model": model.id, "scale": model.spec.scale, "psnr": result.psnr, "ssim": result.ssim, "pictures": pictures}
-        console.value(value)
+        console.value(value | ({} if args.timed is None else {"timed": asdict(_timed(backend, model, *args.timed))}))
     else:
         rows = [(score.name, f"{score.psnr:.2f}", f"{score.ssim:.4f}") for score in result.pictures]
         console.table(("picture", "PSNR dB", "SSIM"), [*rows, ("mean", f"{result.psnr:.2f}", f"{result.ssim:.4f}")])
+        if args.timed is not None:
+            console.line(f"{_timed(backend, model, *args.timed).median_ms:.1f} ms for {args.timed[0]}×{args.timed[1]}")
     return 0
+
+
+def _timed(backend: Backend, model: Model, width: int, height: int) -> Timing:
+    return bench.measure((bench.Candidate(backend.name, model.id, backend.precision, model.spec, backend.run),), width, height)[0]
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    return positive(width), positive(height)

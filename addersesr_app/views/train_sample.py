@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QPainter, QPainterPath
-from PySide6.QtWidgets import QSizePolicy, QSlider, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QSlider
 
 from addersesr_app.views.controls import Card, column, label, row
+from addersesr_app.views.picture_pane import PicturePane, drag_alike
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from PySide6.QtGui import QMouseEvent, QPaintEvent
-
     from addersesr_app.run_client import RunClient
     from addersesr_app.theme import Theme
-
-ROUND = 8
 
 
 class SampleView(Card):
@@ -31,7 +28,7 @@ class SampleView(Card):
             "step": self.tr("This step"),
             "best": self.tr("Best so far"),
         }
-        self.pictures = {name: _Picture(theme) for name in texts}
+        self.pictures = {name: PicturePane(theme) for name in texts}
         self.captions = {name: label(text, "small") for name, text in texts.items()}
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName(self.tr("Step of the sample"))
@@ -42,8 +39,7 @@ class SampleView(Card):
         super().__init__(row(label(self.tr("SAMPLE"), "section"), 12, self.slider, self._step, spacing=8), pictures, spacing=10, margin=14)
         self._run: RunClient | None = None
         self._shown: dict[str, Path] = {}
-        for picture in self.pictures.values():
-            picture.dragged.connect(self._drag)
+        drag_alike(list(self.pictures.values()))
         self.slider.valueChanged.connect(lambda _: self._show_step())
 
     def show_run(self, run: RunClient) -> None:
@@ -70,12 +66,6 @@ class SampleView(Card):
             self.captions["bicubic"].setText(self.tr("Bicubic: {psnr:.2f} dB").format(psnr=run.record.bicubic_db))
         self._show_step()
 
-    def _drag(self, by: QPointF) -> None:
-        """Move all pictures alike."""
-        offset = self.pictures["step"].offset + by
-        for picture in self.pictures.values():
-            picture.set_offset(offset)
-
     def _show_step(self) -> None:
         if self._run is None or not self._run.record.shots:
             return
@@ -91,66 +81,3 @@ class SampleView(Card):
         if self._shown.get(name) != file:
             self._shown[name] = file
             self.pictures[name].show_image(QImage(str(file)))
-
-
-class _Picture(QWidget):
-    """The part of a picture that there is room for, at its own pixels. ``dragged`` tells how far the hand moved it."""
-
-    dragged = Signal(QPointF)
-
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
-        self._theme = theme
-        self.image = QImage()
-        self.offset = QPointF()
-        self._grip: QPointF | None = None
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(QSize(120, 120))
-        self.setCursor(Qt.CursorShape.OpenHandCursor)
-
-    def show_image(self, image: QImage) -> None:
-        """Show another picture."""
-        if image.size() != self.image.size():
-            self.setMaximumHeight(max(120, image.height()))
-            self.updateGeometry()
-        self.image = image
-        self.update()
-
-    def set_offset(self, offset: QPointF) -> None:
-        """Show the part that is so far from the middle."""
-        self.offset = offset
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        """The picture's own size."""
-        return QSize(256, 256) if self.image.isNull() else self.image.size()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take hold."""
-        self._grip = event.position()
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Move."""
-        if self._grip is not None:
-            self.dragged.emit(event.position() - self._grip)
-            self._grip = event.position()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint the middle, moved by the offset as far as there is more to see."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        width, height = min(self.width(), self.image.width() or 256), min(self.height(), self.image.height() or 256)
-        where = QRectF(0, 0, width, height)
-        path = QPainterPath()
-        path.addRoundedRect(where, ROUND, ROUND)
-        painter.setClipPath(path)
-        painter.fillRect(where, self._theme.colour("canvas"))
-        if not self.image.isNull():
-            left = _clamped((self.image.width() - width) / 2 - self.offset.x(), self.image.width() - width)
-            top = _clamped((self.image.height() - height) / 2 - self.offset.y(), self.image.height() - height)
-            painter.drawImage(where, self.image, QRectF(left, top, width, height))
-        painter.end()
-
-
-def _clamped(value: float, most: float) -> float:
-    return round(max(0.0, min(value, most)))

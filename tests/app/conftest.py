@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from addersesr_app.app import Application
+from tests.app.training import kill, store_pictures
 from tests.commands import Command, store_model
-from tests.windows import end_application, make_application, store_models
+from tests.windows import SERVE, end_application, make_application, places_in, store_models
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -33,3 +39,33 @@ def application(qapp, tmp_path, window_models):
     made.start()
     yield made
     end_application(qapp, made)
+
+
+@pytest.fixture
+def window(needs_torch, qapp, tmp_path, window_models, monkeypatch):
+    """Makes windows over one home, one after the other."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    models = Path(shutil.copytree(window_models, tmp_path / "own" / "models"))
+    where = replace(places_in(tmp_path), user_models=models)
+    made = []
+
+    def make():
+        application = Application(qapp, where, "dark", [sys.executable, "-c", SERVE, str(models)])
+        made.append(application)
+        application.start([], "train")
+        return application
+
+    yield make
+    for application in made:
+        for run in application.training.runs.clients:
+            kill(run)
+            run.queue(wait=False)
+        application.training.close()
+        application.training.runs.rescan()
+        end_application(qapp, application)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Folders with pictures to train on, and to validate on."""
+    return store_pictures(tmp_path / "data", 3), store_pictures(tmp_path / "val", 1, 10)

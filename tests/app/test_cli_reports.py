@@ -12,7 +12,7 @@ from addersesr_app.console import Console
 from engine import bench, weights
 from engine.network import NetworkSpec
 from engine.reference import run as reference
-from tests.commands import store, store_model
+from tests.commands import size_of, store, store_model, tree
 
 
 def test_models_lists_the_users_own_beside_those_that_ship(command, model_file):
@@ -64,6 +64,13 @@ def test_eval_scores_a_folder_of_pictures(command, model_file, tmp_path):
     assert set(value) == {"model", "scale", "psnr", "ssim", "pictures"}
     assert len(value["pictures"]) == 2
     assert value["psnr"] == pytest.approx(np.mean([picture["psnr"] for picture in value["pictures"]]))
+    crops = command.home / "crops"
+    more = command("eval", "--model", model_file, "--data", tmp_path, "--json", "--crops", crops, "--timed", "64x48").value
+    assert more["psnr"] == value["psnr"]
+    assert (more["timed"]["width"], more["timed"]["height"]) == (64, 48)
+    assert more["timed"]["median_ms"] > 0
+    assert tree(crops) == sorted(f"{seed}{part}.png" for seed in range(2) for part in ("", "-difference", "-original"))
+    assert size_of(crops / "0.png") == (48, 40)
     assert command("eval", "--model", model_file, "--data", tmp_path / "none").status == 1
     assert command("eval", "--model", model_file, "--data", tmp_path, "--scale", "4").status == 2
 

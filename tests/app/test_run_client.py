@@ -1,23 +1,14 @@
-import json
 import os
-import signal
 
 import pytest
 
 from addersesr_app.run_client import RunClient
 from addersesr_app.run_desk import Runs
 from addersesr_app.run_follow import CHUNK, Follower
-from tests.app.training import LONG, PROGRAM, ROOT, store_pictures, tiny
-from training import control
+from tests.app.training import LONG, PROGRAM, ROOT, WAIT_MS, kill, tiny
 from training.folder import read_events
 
-WAIT_MS = 60_000
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    return store_pictures(tmp_path / "data", 3), store_pictures(tmp_path / "val", 1, 10)
 
 
 @pytest.fixture
@@ -28,12 +19,6 @@ def runs(needs_torch, qapp, tmp_path, monkeypatch):
     for client in made.clients:
         kill(client)
         client.release()
-
-
-def kill(client):
-    contact = client.folder.path / control.FILE
-    if client.going and contact.exists():
-        os.kill(json.loads(contact.read_text())["pid"], signal.SIGKILL)
 
 
 def test_a_run_is_paused_extended_killed_and_goes_on(qtbot, runs, pictures):
