@@ -1,11 +1,16 @@
-"""`addersesr models`: the networks that there are."""
+"""`addersesr models`: the networks that there are, and taking in others."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from addersesr_app.places import places
-from engine.catalogue import Catalogue
+from engine.catalogue import Catalogue, read
+from engine.export.files import to_bytes
+from engine.foreign import ForeignModel
+from engine.storing import aside
+from engine.workshop import make_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -17,11 +22,14 @@ HEADER = ("id", "scale", "m", "f", "block", "precision", "parameters", "PSNR dB"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options: none."""
+    """Declare the option."""
+    parser.add_argument("--add", type=Path, metavar="FILE", help="take a .safetensors model, or somebody's .onnx file, into your folder")
 
 
-def run(_args: argparse.Namespace, console: Console) -> int:
-    """List every usable model; damaged ones are named on standard error."""
+def run(args: argparse.Namespace, console: Console) -> int:
+    """List every usable model, one that is added among them; damaged ones are named on standard error."""
+    if args.add is not None:
+        console.note(f"added as {_add(args.add)}")
     catalogue = Catalogue(places().models)
     entries = catalogue.entries()
     if console.as_json:
@@ -33,8 +41,20 @@ def run(_args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _add(file: Path) -> Path:
+    """Read a model and store it among the user's own. Raises ModelError, OutputError."""
+    model = read(file)
+    target = places().user_models / file.name
+    data = to_bytes(model, "onnx" if isinstance(model, ForeignModel) else "safetensors")
+    make_folder(target.parent)
+    with aside(target, overwrite=False) as temporary:
+        temporary.write_bytes(data)
+    return target
+
+
 def _cells(entry: Entry) -> tuple[str, ...]:
     row = entry.row()
     psnr = ", ".join(f"{name} {figure:.2f}" for name, figure in entry.psnr.items())
-    numbers = (f"×{row['scale']}", str(row["m"]), str(row["f"]), row["block"], row["precision"], f"{row['parameters']:,}")
+    shape = [str(row[name]) if row[name] is not None else "–" for name in ("m", "f")]
+    numbers = (f"×{row['scale']}", *shape, row["block"], row["precision"], f"{row['parameters']:,}")
     return (row["id"], *numbers, psnr or "–", row["licence"], row["file"])

@@ -56,7 +56,7 @@ class ModelTools(QObject):
         menu.addAction(self.tr("Compare with the chosen network")).triggered.connect(lambda: self.compare_wanted.emit(card.id))
         menu.addSeparator()
         for form, precision, text, ending in FORMATS:
-            if precision in card.precisions:
+            if precision in card.precisions and (card.foreign is None or form == "onnx"):
                 action = menu.addAction(self.tr("Export as {format}…").format(format=text))
                 action.triggered.connect(lambda _=False, c=card, f=form, p=precision, e=ending: self._ask_export(c, f, p, e))
         if self.is_own(card):
@@ -67,7 +67,7 @@ class ModelTools(QObject):
 
     def ask_import(self) -> None:
         """Let a person choose a model file to take in."""
-        file, _ = QFileDialog.getOpenFileName(self._window, self.tr("Import a model"), "", "*.safetensors")
+        file, _ = QFileDialog.getOpenFileName(self._window, self.tr("Import a model"), "", "*.safetensors *.onnx")
         if file:
             self.take_in(Path(file))
 
@@ -77,16 +77,17 @@ class ModelTools(QObject):
         if target.exists():
             self.failed.emit(self.tr("{name}: a model of this name is here already").format(name=file.name))
             return
-        self._write(file, "safetensors", "fp32", target, self.tr("{name} was imported.").format(name=file.stem))
+        self._write(file, form_of(file), "fp32", target, self.tr("{name} was imported.").format(name=file.stem))
 
     def rename(self, card: ModelCard, name: str) -> None:
         """Give a model of the user's another id and title."""
-        target = self._models / f"{name}.safetensors"
+        file = Path(card.file)
+        target = self._models / f"{name}{file.suffix}"
         if target.exists():
             self.failed.emit(self.tr("{name}: a model of this name is here already").format(name=name))
             return
-        self._write(Path(card.file), "safetensors", "fp32", target, self.tr("{old} is now {name}.").format(old=card.title, name=name), name)
-        self._after = Path(card.file)
+        self._write(file, form_of(file), "fp32", target, self.tr("{old} is now {name}.").format(old=card.title, name=name), name)
+        self._after = file
 
     def delete(self, card: ModelCard) -> None:
         """Delete a model of the user's."""
@@ -126,3 +127,8 @@ class ModelTools(QObject):
             self._after.unlink(missing_ok=True)
         self.said.emit(self._done)
         self.changed.emit()
+
+
+def form_of(file: Path) -> str:
+    """The form in which a model file is taken in: its own."""
+    return "onnx" if file.suffix == ".onnx" else "safetensors"
