@@ -6,25 +6,25 @@ import os
 import statistics
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine import images, jobs, preview
+from engine import images, jobs, preview, provenance
 from engine.backends import choose
+from engine.cards import backend_card, model_card
 from engine.errors import OutputError, PictureError
-from engine.events import Event, Failed, Finished, Progress, Skipped, Summary
-from engine.gallery import Gallery, Stamp, Wall, stamp_of
+from engine.events import Event, Failed, Finished, Progress, Skipped, Summary, Warned
+from engine.formats import losses
+from engine.gallery import MOST_SHOWN_PIXELS, Gallery, Stamp, Wall, check_shown, stamp_of
 from engine.ledger import Ledger
-from engine.network import ForeignSpec, NetworkSpec
 from engine.planning import plan
 from engine.protocol import (
-    BackendCard,
     Bench,
     Benched,
     Hello,
-    ModelCard,
     Network,
     Open,
     Opened,
@@ -44,6 +44,7 @@ from engine.protocol import (
     Told,
     Upscale,
 )
+from engine.rows import Layout
 from engine.selection import Target, select
 from engine.upscaler import Upscaler
 
@@ -63,7 +64,6 @@ PREVIEW_TILE = 1024
 FILE_TILE = 512
 """The largest tile of a queued file."""
 BENCH_RUNS = 2
-PSNR_ORDER = ("Set5", "Set14", "B100", "Urban100", "Manga109", "DIV2K")
 
 
 class Stopwatch:
@@ -102,22 +102,33 @@ class Desk:
 
     def survey(self, request: Survey) -> Surveyed:
         """Say which back ends there are; looking takes seconds where torch is installed."""
-        return Surveyed(request.id, tuple(map(_backend_card, choose.found())))
+        return Surveyed(request.id, tuple(map(backend_card, choose.found())))
 
     def open(self, request: Open) -> Opened:
-        """Read a picture and show it. Raises PictureError."""
+        """Read a picture and show it. Raises PictureError, TooLargeError among them."""
         picture = self._gallery.picture(request.path)
-        pixels = self._wall.hang(picture)
-        return Opened(request.id, request.path, picture.width, picture.height, picture.bits, picture.format, pixels)
+        pages = (f"only the first of its {picture.pages} pages is shown; all are saved",) if picture.pages > 1 else ()
+        made = provenance.recorded(picture.metadata)
+        return Opened(
+            request.id,
+            request.path,
+            picture.width,
+            picture.height,
+            picture.bits,
+            picture.format,
+            self._wall.hang(picture),
+            (*picture.warnings, *pages),
+            made.model if made else "",
+        )
 
     def thumbnail(self, request: Thumbnail) -> Thumbnailed:
         """Read a picture and shrink it; it is not kept. Raises PictureError."""
-        picture = images.read(Path(request.path))
-        small = preview.reduced(picture, -(-max(picture.width, picture.height) // request.side))
-        return Thumbnailed(request.id, request.path, picture.width, picture.height, self._wall.hang(small, whole_only=True))
+        small, width, height = preview.thumbnail(Path(request.path), request.side)
+        return Thumbnailed(request.id, request.path, width, height, self._wall.hang(small, whole_only=True))
 
     def preview(self, request: Preview, cancelled: Asked) -> Previewed:
         """Upscale a region, as it will be in the whole result or, reduced, nearly so."""
+        request = self._within_bounds(request)
         exact = request.exact or request.reduce == 1
         start = time.perf_counter()
         left, right = self._sides(request, cancelled) if request.reduce == 1 else self._reduced_sides(request, cancelled)
@@ -149,20 +160,28 @@ class Desk:
         )
 
     def save(self, request: Save, tell: Tell, cancelled: Asked) -> Saved:
-        """Store the result of `show`, under the name that the rules give; another size is made anew. Raises OutputError, PictureError."""
-        if request.output.scale or request.output.width or request.output.height:
-            return self._save_resized(request, tell, cancelled)
-        result = self._result(request, tell, cancelled)
-        naming = jobs.naming(settings(request.network, request.output), select(self._catalogue, request.network.model, Target()))
-        planned = plan((Path(request.path),), naming)
+        """Store the result of `show`, under the name that the rules give; where that is not at hand, or is not all, make it anew.
+
+        Raises OutputError, PictureError.
+        """
+        output, kept = request.output, self._gallery.result(request.path, request.network)
+        if kept is None or kept.pages > 1 or output.scale or output.width or output.height or output.redo:
+            return self._save_anew(request, tell, cancelled)
+        rules = settings(request.network, output)
+        planned = plan((Path(request.path),), jobs.naming(rules, select(self._catalogue, request.network.model, Target())))
         if not planned.tasks:
             raise PictureError("; ".join(str(notice.to_dict().get("message") or notice.to_dict()) for notice in planned.notices))
-        target = planned.tasks[0].output
-        images.write(result, target, quality=request.output.quality, overwrite=request.output.existing == "overwrite")
+        target, backend = planned.tasks[0].output, self._upscaler(request.network).backend
+        model, size = self._entry(request.network.model)[1].model, (kept.width, kept.height)
+        made = provenance.made_with(model, backend, size, SCREEN_TILE, output.quality, Path(request.path))
+        metadata = provenance.record(kept.metadata, made) if rules.provenance else kept.metadata
+        images.write(replace(kept, metadata=metadata), target, quality=output.quality, overwrite=output.existing == "overwrite")
+        for warning in (*kept.warnings, *losses(target, Layout.of(kept), metadata)):
+            tell(Warned(request.path, warning))
         return Saved(request.id, request.path, str(target))
 
-    def _save_resized(self, request: Save, tell: Tell, cancelled: Asked) -> Saved:
-        """As a job of one file, since a network's result is resampled in float and not after it was rounded."""
+    def _save_anew(self, request: Save, tell: Tell, cancelled: Asked) -> Saved:
+        """As a job of one file: by the strip, all its pages, and resampled in float and not after it was rounded."""
         ends: list[Finished | Failed | Skipped] = []
 
         def pass_on(event: Event) -> None:
@@ -222,12 +241,13 @@ class Desk:
         """Let go of everything."""
         self._wall.clear()
 
-    def _result(self, request: Show | Save, tell: Tell, cancelled: Asked) -> Picture:
-        """The whole result, made where it is not at hand."""
+    def _result(self, request: Show, tell: Tell, cancelled: Asked) -> Picture:
+        """The whole result, made where it is not at hand. Raises TooLargeError."""
         kept = self._gallery.result(request.path, request.network)
         if kept is not None:
             return kept
-        picture = self._gallery.picture(request.path)
+        picture, scale = self._gallery.picture(request.path), self._upscaler(request.network).backend.spec.scale
+        check_shown(request.path, picture.width * scale, picture.height * scale, "its result of ")
 
         def progress(done: int, total: int) -> None:
             tell(Progress(request.path, done, total, "tile"))
@@ -235,6 +255,11 @@ class Desk:
         result = self._upscaler(request.network).upscale(picture, on_progress=progress, cancelled=cancelled)
         self._gallery.keep_result(request.path, request.network, result)
         return result
+
+    def _within_bounds(self, request: Preview) -> Preview:
+        """The request, without asking for the exact pixels of so large a region that its result could not be held."""
+        scale, region = self._upscaler(request.network).backend.spec.scale, request.region
+        return request if region.width * region.height * scale**2 <= MOST_SHOWN_PIXELS else replace(request, exact=False)
 
     def _sides(self, request: Preview, cancelled: Asked) -> tuple[Picture, Picture]:
         """Both sides at full size; the right one is the whole result's pixels."""
@@ -305,29 +330,3 @@ def settings(network: Network, output: Output) -> jobs.Settings:
         existing=output.existing,
         redo=Path(output.redo) if output.redo else None,
     )
-
-
-def model_card(entry: Entry) -> ModelCard:
-    """What the window is told of a model."""
-    model, spec = entry.model, entry.model.spec
-    own = spec if isinstance(spec, NetworkSpec) else None
-    return ModelCard(
-        model.id,
-        entry.title,
-        str(entry.file),
-        spec.scale,
-        own.m if own else 0,
-        own.f if own else 0,
-        own.block if own else "other",
-        own.activation if own else "relu",
-        model.precisions,
-        spec.parameters,
-        tuple(sorted(entry.psnr.items(), key=lambda figure: (*PSNR_ORDER, figure[0]).index(figure[0]))),
-        str(model.about.get("licence", "unknown")),
-        str(model.about.get("summary", "")),
-        spec if isinstance(spec, ForeignSpec) else None,
-    )
-
-
-def _backend_card(info: choose.BackendInfo) -> BackendCard:
-    return BackendCard(info.name, info.problem is None, info.version or "", info.devices, info.problem or "")

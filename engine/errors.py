@@ -11,6 +11,10 @@ class PictureError(AdderSESRError):
     """A picture cannot be read or written."""
 
 
+class TooLargeError(PictureError):
+    """A picture is too large to be held whole, as it is for the screen; the queue works by the strip."""
+
+
 class VideoError(AdderSESRError):
     """A video cannot be read or written."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import display, images
-from engine.errors import PictureError
+from engine.errors import PictureError, TooLargeError
 
 if TYPE_CHECKING:
     from multiprocessing.shared_memory import SharedMemory
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from engine.protocol import Network, Pixels
 
 KEPT_PICTURES = 2
+MOST_SHOWN_PIXELS = 100_000_000
+"""Of a source or a result that is held whole for the screen: 8 bytes a pixel, its copy in shared memory included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,11 @@ class Gallery:
         self._result: tuple[Stamp, Network, Picture] | None = None
 
     def picture(self, path: str) -> Picture:
-        """The picture at ``path`` as it is now. Raises PictureError."""
+        """The picture at ``path`` as it is now. Raises PictureError, TooLargeError among them."""
         stamp = stamp_of(path)
         with self._lock:
             if stamp not in self._pictures:
-                self._pictures[stamp] = images.read(Path(path))
+                self._pictures[stamp] = _read(path)
             self._pictures.move_to_end(stamp)
             while len(self._pictures) > KEPT_PICTURES:
                 self._pictures.popitem(last=False)
@@ -87,6 +89,22 @@ class Wall:
         """Let go of everything."""
         for name in tuple(self._blocks):
             self.take_down(name)
+
+
+def check_shown(path: str, width: int, height: int, what: str = "") -> None:
+    """Raise TooLargeError for a picture, or (``what``) something of it, that cannot be held whole for the screen."""
+    if width * height > MOST_SHOWN_PIXELS:
+        megapixels, most = width * height // 1_000_000, MOST_SHOWN_PIXELS // 1_000_000
+        raise TooLargeError(
+            f"{path}: {what}{width}×{height} pixels ({megapixels} megapixels) are too many to be shown, which takes all of it at once "
+            f"(at most {most}); files are worked strip by strip, of any size"
+        )
+
+
+def _read(path: str) -> Picture:
+    with images.reading(Path(path)) as source:
+        check_shown(path, source.layout.width, source.layout.height)
+        return images.first_page(source)
 
 
 def stamp_of(path: str) -> Stamp:

@@ -71,9 +71,14 @@ def reading(path: Path, *, trusted: bool = False) -> Iterator[Reading]:
 def read(path: Path) -> Picture:
     """Read a picture whole, upright, with its metadata; of several pages the first. Raises PictureError as `reading`."""
     with reading(path) as source:
-        page = PageRows(source, 0)
-        whole = gathered(page.layout, pieces(page))
-        return Picture(whole.pixels, whole.alpha, source.metadata, source.layout.span, source.format)
+        return first_page(source)
+
+
+def first_page(source: Reading) -> Picture:
+    """The first page of an open picture, whole. Raises PictureError where its data turn out to be damaged."""
+    page, layout = PageRows(source, 0), source.layout
+    whole = gathered(page.layout, pieces(page))
+    return Picture(whole.pixels, whole.alpha, source.metadata, layout.span, source.format, layout.pages, source.warnings)
 
 
 def write(picture: Picture, path: Path, *, quality: int | None = None, overwrite: bool = False) -> None:

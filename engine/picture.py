@@ -41,7 +41,8 @@ class Picture:
 
     ``pixels`` is (H, W, 3) RGB or (H, W) grey, of uint8, uint16 or float32; ``alpha`` is (H, W) of the same dtype, not
     premultiplied, or None. ``span`` holds the sample values of black and white: a dtype's own, for float by default 0..1.
-    ``format`` is the lower-case name of the file format it came from (``jpeg``, ``png``, …), empty if from none.
+    ``format`` is the lower-case name of the file format it came from (``jpeg``, ``png``, …), empty if from none; ``pages`` is how many
+    its file has, of which this is the first, and ``warnings`` are what could not be taken from there, in words for the user.
     """
 
     pixels: NDArray[Any]
@@ -49,6 +50,8 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     span: Span = UNIT
     format: str = ""
+    pages: int = 1
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.dtype not in (np.uint8, np.uint16, np.float32):

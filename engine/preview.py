@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from engine import images
 from engine.colour import BLEED_RADIUS
 from engine.picture import Picture
 from engine.resize import imresize
+from engine.rows import PageRows, Strip, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -27,6 +30,8 @@ CUBIC_REACH = 4
 FILTER_REACH = 16
 """OpenCV's filters round the last columns of an array otherwise than the rest; with this much context those are cut off."""
 HEAT_GAIN = 8
+STRIP_PIXELS = 1 << 22
+"""Of a picture that is made small, at a time."""
 METHODS = ("nearest", "bicubic", "lanczos")
 _INTERPOLATIONS = {"nearest": cv2.INTER_NEAREST, "lanczos": cv2.INTER_LANCZOS4}
 
@@ -112,12 +117,32 @@ def reduced(picture: Picture, factor: int) -> Picture:
     """The picture with sides ``factor`` times shorter (rounded up), averaged."""
     if factor == 1:
         return picture
-    size = (-(-picture.width // factor), -(-picture.height // factor))
+    small = _shrunk(Strip(picture.pixels, picture.alpha), factor)
+    return picture.with_pixels(small.pixels, small.alpha)
+
+
+def thumbnail(path: Path, side: int) -> tuple[Picture, int, int]:
+    """A picture file's first page with its longer side ``side`` at most, and its own width and height. Taken by the strip.
+
+    Raises PictureError.
+    """
+    with images.reading(path) as source:
+        page = PageRows(source, 0)
+        height, width = page.layout.height, page.layout.width
+        factor = -(-max(width, height) // side)
+        tall = factor * max(1, STRIP_PIXELS // (factor * width))
+        strips = (page.rows(top, min(top + tall, height)) for top in range(0, height, tall))
+        whole = joined([_shrunk(strip, factor) for strip in strips])
+        return Picture(whole.pixels, whole.alpha, span=page.layout.span, format=source.format), width, height
+
+
+def _shrunk(strip: Strip, factor: int) -> Strip:
+    size = (-(-strip.pixels.shape[1] // factor), -(-strip.pixels.shape[0] // factor))
 
     def mean(plane: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))
 
-    return picture.with_pixels(mean(picture.pixels), None if picture.alpha is None else mean(picture.alpha))
+    return Strip(mean(strip.pixels), None if strip.alpha is None else mean(strip.alpha))
 
 
 def heat(left: Picture, right: Picture) -> Picture:

@@ -141,7 +141,7 @@ class Preview(Request):
 
 @dataclass(frozen=True, slots=True)
 class Show(Request):
-    """Upscale a whole picture in memory, for the screen and for a later `Save`; answered by `Shown`."""
+    """Upscale a whole picture in memory, for the screen and for a later `Save`; answered by `Shown`. Too large a one is refused."""
 
     name = "show"
     path: str
@@ -150,7 +150,7 @@ class Show(Request):
 
 @dataclass(frozen=True, slots=True)
 class Save(Request):
-    """Write the result of `Show` (made first where it is missing); answered by `Saved`."""
+    """Write the result of `Show`, or where that is missing make it by the strip; answered by `Saved`, warnings before it."""
 
     name = "save"
     path: str
@@ -289,7 +289,10 @@ class Surveyed(events.Event):
 
 @dataclass(frozen=True, slots=True)
 class Opened(events.Event):
-    """A picture was read. ``bits`` a sample in memory; ``format`` the file's in a word."""
+    """A picture was read. ``bits`` a sample in memory; ``format`` the file's in a word.
+
+    ``warnings`` are what could not be taken from the file; ``made_with`` is the model that made it, where it says so itself.
+    """
 
     name = "opened"
     id: int
@@ -299,6 +302,8 @@ class Opened(events.Event):
     bits: int
     format: str
     pixels: Pixels
+    warnings: tuple[str, ...] = ()
+    made_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)

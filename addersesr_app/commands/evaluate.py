@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from addersesr_app.console import Console
     from engine.backends import Backend
     from engine.bench import Timing
-    from engine.weights import Model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,17 +50,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
     pictures = [asdict(score) for score in result.pictures]
     if console.as_json:
         value = {"model": model.id, "scale": model.spec.scale, "psnr": result.psnr, "ssim": result.ssim, "pictures": pictures}
-        console.value(value | ({} if args.timed is None else {"timed": asdict(_timed(backend, model, *args.timed))}))
+        console.value(value | ({} if args.timed is None else {"timed": asdict(_timed(backend, model.id, *args.timed))}))
     else:
         rows = [(score.name, f"{score.psnr:.2f}", f"{score.ssim:.4f}") for score in result.pictures]
         console.table(("picture", "PSNR dB", "SSIM"), [*rows, ("mean", f"{result.psnr:.2f}", f"{result.ssim:.4f}")])
         if args.timed is not None:
-            console.line(f"{_timed(backend, model, *args.timed).median_ms:.1f} ms for {args.timed[0]}×{args.timed[1]}")
+            console.line(f"{_timed(backend, model.id, *args.timed).median_ms:.1f} ms for {args.timed[0]}×{args.timed[1]}")
     return 0
 
 
-def _timed(backend: Backend, model: Model, width: int, height: int) -> Timing:
-    return bench.measure((bench.Candidate(backend.name, model.id, backend.precision, model.spec, backend.run),), width, height)[0]
+def _timed(backend: Backend, model: str, width: int, height: int) -> Timing:
+    return bench.measure((bench.Candidate(backend.name, model, backend.precision, None, backend.run),), width, height)[0]
 
 
 def _size(text: str) -> tuple[int, int]:

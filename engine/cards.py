@@ -1,0 +1,41 @@
+"""What the window is told of models and back ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.network import ForeignSpec, NetworkSpec
+from engine.protocol import BackendCard, ModelCard
+
+if TYPE_CHECKING:
+    from engine.backends.choose import BackendInfo
+    from engine.catalogue import Entry
+
+PSNR_ORDER = ("Set5", "Set14", "B100", "Urban100", "Manga109", "DIV2K")
+
+
+def model_card(entry: Entry) -> ModelCard:
+    """What the window is told of a model."""
+    model, spec = entry.model, entry.model.spec
+    own = spec if isinstance(spec, NetworkSpec) else None
+    return ModelCard(
+        model.id,
+        entry.title,
+        str(entry.file),
+        spec.scale,
+        own.m if own else 0,
+        own.f if own else 0,
+        own.block if own else "other",
+        own.activation if own else "relu",
+        model.precisions,
+        spec.parameters,
+        tuple(sorted(entry.psnr.items(), key=lambda figure: (*PSNR_ORDER, figure[0]).index(figure[0]))),
+        str(model.about.get("licence", "unknown")),
+        str(model.about.get("summary", "")),
+        spec if isinstance(spec, ForeignSpec) else None,
+    )
+
+
+def backend_card(info: BackendInfo) -> BackendCard:
+    """What the window is told of a back end."""
+    return BackendCard(info.name, info.problem is None, info.version or "", info.devices, info.problem or "")
