@@ -17,11 +17,13 @@ from engine.network import PRESETS
 from training.control import Control
 from training.events import as_text
 from training.folder import RunFolder
+from training.models import located
 from training.settings import RECIPES, Settings, help_of, read_toml, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from engine.catalogue import Catalogue
     from engine.events import Event
 
 QUIET_S = 2.0
@@ -55,9 +57,15 @@ def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train, printing events; the exit status. Raises AdderSESRError; wrong flags raise UsageError."""
+def run(args: argparse.Namespace, catalogue: Catalogue) -> int:
+    """Train, printing events; the exit status. ``catalogue`` has the models that may be named by their ids.
+
+    Raises AdderSESRError; wrong flags raise UsageError.
+    """
     given = given_settings(args)
+    for name in ("start", "teacher"):
+        if given.get(name):
+            given[name] = located(given[name], catalogue)
     if args.check:
         return _check(given, args.json)
     if args.measure:
@@ -87,7 +95,7 @@ def printer(*, as_json: bool) -> Callable[[Event], None]:
     def show(event: Event) -> None:
         nonlocal last
         now = time.monotonic()
-        if not as_json and event.name == "step" and now - last < QUIET_S:
+        if not as_json and event.name in {"step", "imitated"} and now - last < QUIET_S:
             return
         last = now
         line = event.to_json() if as_json else as_text(event)

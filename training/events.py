@@ -48,6 +48,19 @@ class Begun(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Imitated(Event):
+    """Before its first step an adder network learns to give its convolution twin's feature maps: ``done`` of ``steps``.
+
+    ``loss`` is their squared error over their variance, the mean over layers: 1 is what doing nothing scores.
+    """
+
+    name = "imitated"
+    done: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
 class Step(Event):
     """Steps were taken. ``loss`` is the mean since the last such event; ``seconds`` and ``energy`` are the run's, without pauses."""
 
@@ -156,6 +169,7 @@ def as_text(event: Event) -> str | None:
         "problem": "left out: {file}: {message}",
         "checked": "{pictures} pictures to train on, {validation} to choose by, {left_out} left out",
         "begun": "training {model} on {device}: step {step} of {steps}",
+        "imitated": "imitating the start's layers: {done}/{steps}  error {loss:.3f}",
         "step": "step {step}/{steps}  loss {loss:.5f}  rate {rate:.2e}  {steps_per_second:.1f} steps/s  {eta_s:.0f} s left",
         "validated": "step {step}  PSNR {psnr:.3f} dB  SSIM {ssim:.4f}",
         "paused": "paused at step {step}",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import UsageError
 from training.command import printer
-from training.models import find_model
+from training.models import find_model, located
+
+if TYPE_CHECKING:
+    from engine.catalogue import Catalogue
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace an output that exists")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Fit, printing events; 0 if something was gained, 1 if not. Raises AdderSESRError."""
+def run(args: argparse.Namespace, catalogue: Catalogue) -> int:
+    """Fit, printing events; 0 if something was gained, 1 if not. ``catalogue`` has the models that may be named. Raises AdderSESRError."""
     import torch  # noqa: PLC0415 - not before it is needed
 
     from training.fit import Fit, check_output  # noqa: PLC0415 - brings torch
@@ -32,8 +36,9 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.output, overwrite=args.overwrite)
     if args.threads:
         torch.set_num_threads(args.threads)
+    model, extra = find_model(located(args.model, catalogue)), (args.data,) if args.data else ()
     show, gained = printer(as_json=args.json), False
-    for event in Fit(args.inputs, find_model(args.model), args.output, args.minutes, (args.data,) if args.data else ()).events():
+    for event in Fit(args.inputs, model, args.output, args.minutes, extra).events():
         show(event)
         gained = gained or event.name == "saved"
     return 0 if gained else 1

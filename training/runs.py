@@ -87,35 +87,43 @@ class Run:
 
         Raises NotFiniteError, and Cancelled when told to break off; either way there is a checkpoint to go on from.
         """
-        trainer, reason = self.trainer, "done"
+        trainer, stopped = self.trainer, False
         if trainer.step >= trainer.config.steps:
             raise TrainingError(f"{self._place.folder.path}: this run is finished; to extend it, give --steps above {trainer.step}")
         yield self._begun()
         if not self._resumed:
-            self._imitate_twin()
+            stopped = yield from self._imitate_twin()
             yield from self._save()
-        while trainer.step < trainer.config.steps:
-            if (yield from self._obey()):
-                reason = "stopped"
-                break
-            self._losses.append(trainer.advance())
-            yield from self._after_step()
-        yield from self._finish("done" if reason == "done" else "stopped")
+        while not stopped and trainer.step < trainer.config.steps:
+            stopped = yield from self._obey()
+            if not stopped:
+                self._losses.append(trainer.advance())
+                yield from self._after_step()
+        yield from self._finish("stopped" if stopped else "done")
 
-    def _imitate_twin(self) -> None:
-        """Give an adder network that starts from its convolution twin a body, layer by layer."""
+    def _imitate_twin(self) -> Generator[Event, None, bool]:
+        """Give an adder network that starts from its convolution twin a body, layer by layer; whether to stop.
+
+        There is no checkpoint before its end: a run that is broken off here begins anew.
+        """
         settings, network = self.settings, self._network
         if not (settings.imitate and settings.start and isinstance(network, AdderSESR)):
-            return
+            return False
         model = find_model(settings.start)
         if model.spec.block == "adder":
-            return
+            return False
         twin = frozen(model).to(self._place.device)
         assert isinstance(twin, SESR)
         batches = (torch.from_numpy(self._patches.draw(IMITATION_STEP + step)[0]).to(self._place.device) for step in count())
-        for _ in imitate(network, twin, batches, steps=settings.imitate, rate=IMITATION_RATE):
-            pass
+        stopped = False
+        for done, loss in enumerate(imitate(network, twin, batches, steps=settings.imitate, rate=IMITATION_RATE), 1):
+            if done % settings.log_every == 0 or done == settings.imitate:
+                yield events.Imitated(done, settings.imitate, loss)
+            stopped = yield from self._obey(keep=False)
+            if stopped:
+                break
         self.trainer.restart_average()
+        return stopped
 
     def _after_step(self) -> Iterator[Event]:
         step, settings = self.trainer.step, self.settings
@@ -159,11 +167,12 @@ class Run:
             energy=Energy(step * step_energy_mj(config), spent.estimated_mj, spent.measured_mj),
         )
 
-    def _obey(self) -> Generator[Event, None, bool]:
-        """Do what was ordered since the last step; whether to stop. Waits while paused. Raises Cancelled."""
+    def _obey(self, *, keep: bool = True) -> Generator[Event, None, bool]:
+        """Do what was ordered since the last step; whether to stop. Waits while paused; ``keep``: with a checkpoint. Raises Cancelled."""
         control = self._place.control
         if control.paused:
-            yield from self._save()
+            if keep:
+                yield from self._save()
             yield events.Paused(self.trainer.step)
             self._meter.stop()
             control.wait()
@@ -171,11 +180,13 @@ class Run:
             yield events.Resumed(self.trainer.step)
         orders = self._agreed(control.take())
         if orders.interrupt:
-            yield from self._save()
+            if keep:
+                yield from self._save()
             raise Cancelled(f"interrupted at step {self.trainer.step}; go on with --resume")
         if orders.steps is not None or orders.rate is not None:
             yield self._change(orders)
-            yield from self._save()
+            if keep:
+                yield from self._save()
         return orders.stop
 
     def _agreed(self, orders: Orders) -> Orders:

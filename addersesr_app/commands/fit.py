@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from addersesr_app.commands.train import require_torch
+from addersesr_app.places import places
+from engine.catalogue import Catalogue
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, _console: Console) -> int:
     """Fit."""
     require_torch()
-    status: int = _fitting().run(args)
+    status: int = _fitting().run(args, Catalogue(places().models))
     return status
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from addersesr_app.places import places
+from engine.catalogue import Catalogue
 from engine.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, _console: Console) -> int:
     """Train."""
     require_torch()
-    status: int = _training().run(args)
+    status: int = _training().run(args, Catalogue(places().models))
     return status
 
 

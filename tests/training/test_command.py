@@ -6,15 +6,21 @@ import signal
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from addersesr_app.cli import main
+from addersesr_app.places import places
+from engine import weights
 from engine.events import Energy
+from engine.network import NetworkSpec
+from tests.networks import random_model
 from tests.training.drawings import page, store
 from training.events import Step, Validated
+from training.folder import RunFolder
 from training.tensorboard import Log, masked_crc
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +122,33 @@ def test_fit_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture
     status, events = command(capsys, "fit", str(tmp_path / "page.png"), "-o", str(tmp_path / "mine.safetensors"), "--minutes", "0.1")
     assert set(events[-1]) == {"event", "before_db", "after_db", "file"}
     assert (status == 0) == (tmp_path / "mine.safetensors").exists() == (events[-1]["file"] is not None)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model in the user's own folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    file = places().user_models / "my-own.safetensors"
+    file.parent.mkdir(parents=True)
+    weights.write(replace(random_model(NetworkSpec(2, 1, 4)), id="my-own"), file)
+    return file
+
+
+def test_models_of_ones_own_are_known_by_their_ids(
+    tiny: dict[str, Any], own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = flags({**tiny, "m": 1, "steps": 1, "start": "my-own"})
+    status, events = command(capsys, "train", "--run", str(tmp_path / "run"), *words)
+    assert status == 0, events
+    assert RunFolder(tmp_path / "run").settings().start == str(own)
+    store(tmp_path / "page.png", page(0, 160, 240))
+    output = str(tmp_path / "mine.safetensors")
+    status, events = command(capsys, "fit", str(tmp_path / "page.png"), "-o", output, "--minutes", "0.03", "--model", "my-own")
+    assert events[-1]["event"] == "fitted"
+    status, events = command(capsys, "train", "--data", str(tmp_path), "--start", "my-ovn")
+    assert status == 2
+    assert "my-own" in events[-1]["message"]
 
 
 def test_fit_works_with_as_many_threads_as_it_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from engine import weights
-from training.control import Control
+from engine.errors import Cancelled
+from training.control import Control, send
 from training.folder import RunFolder
 from training.imitation import imitation_losses
 from training.network import SESR, AdderSESR
@@ -51,3 +52,43 @@ def test_the_twins_outer_layers_are_taken_over(tiny: dict[str, Any], tmp_path: P
     adder = weights.read(result(tmp_path / "adder", given))
     for name in ("first.weight", "last.weight"):
         assert adder.tensors[name] == pytest.approx(twin.tensors[name], abs=1e-4)
+
+
+def test_imitating_is_told_and_obeys(tiny: dict[str, Any], tmp_path: Path) -> None:
+    twin = result(tmp_path / "twin", tiny)
+    given = {**tiny, "linear_block_type": "collapsed_adder", "start": str(twin), "imitate": 10**6}
+    place = RunFolder(tmp_path / "adder")
+    settings = begin(place, given, resume=False)
+    with Control(place.path) as control:
+        run = train(place, settings, control)
+        first = next(event for event in run if event.name == "imitated")
+        assert (first.done, first.steps) == (1, 10**6)
+        assert first.loss > 0
+        send(place.path, "pause")
+        assert next(event for event in run if event.name != "imitated").name == "paused"
+        assert not place.last.exists(), "half a start is nothing to go on from"
+        send(place.path, "resume")
+        assert next(run).name == "resumed"
+        assert next(run).name == "imitated"
+        send(place.path, "stop")
+        rest = [event for event in run if event.name != "imitated"]
+    assert (rest[-1].name, rest[-1].reason) == ("finished", "stopped")
+    assert weights.read(place.path / rest[-1].file).spec.block == "adder", "what it has learnt is kept"
+
+
+def test_a_start_that_is_broken_off_begins_anew(tiny: dict[str, Any], tmp_path: Path) -> None:
+    twin = result(tmp_path / "twin", tiny)
+    given = {**tiny, "linear_block_type": "collapsed_adder", "start": str(twin), "imitate": 20, "steps": 2}
+    place = RunFolder(tmp_path / "adder")
+    settings = begin(place, given, resume=False)
+    with Control(place.path) as control:
+        run = train(place, settings, control)
+        next(event for event in run if event.name == "imitated")
+        control.interrupt()
+        with pytest.raises(Cancelled):
+            list(run)
+    settings = begin(place, {}, resume=True)
+    with Control(place.path) as control:
+        again = list(train(place, settings, control))
+    assert [event.done for event in again if event.name == "imitated"] == list(range(1, 21))
+    assert again[-1].name == "finished"
