@@ -81,6 +81,17 @@ def test_losses_are_what_they_are_called() -> None:
     assert pixel_loss(x, t, "charbonnier").item() == pytest.approx((math.sqrt(1 + 1e-6) + math.sqrt(4 + 1e-6)) / 2)
 
 
+def test_the_psnr_loss_weighs_errors_by_ratio() -> None:
+    target = torch.zeros(2, 1, 4, 4)
+    coarse, fine = (torch.stack([torch.full((1, 4, 4), a), torch.full((1, 4, 4), b)]) for a, b in ((0.1, 0.01), (0.1, 0.02)))
+    assert pixel_loss(target, target, "psnr").item() == 0
+    # Twice the error anywhere is log 4 in that patch, half of it in the mean.
+    assert (pixel_loss(fine, target, "psnr") - pixel_loss(coarse, target, "psnr")).item() == pytest.approx(math.log(4) / 2, rel=0.01)
+    # 20 dB a factor of ten in the error
+    ten = pixel_loss(10 * coarse, target, "psnr") - pixel_loss(coarse, target, "psnr")
+    assert (10 / math.log(10) * ten).item() == pytest.approx(20, rel=0.01)
+
+
 def test_the_loss_becomes_l2_where_told(patches: Patches) -> None:
     l1, l2 = (
         trainer(patches),
