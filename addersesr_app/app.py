@@ -11,17 +11,17 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication
 
 import resources
-from addersesr_app import settings
+from addersesr_app import glance, settings
 from addersesr_app.awake import Awake
 from addersesr_app.engine_client import EngineClient
-from addersesr_app.places import places
+from addersesr_app.glance import Glance
 from addersesr_app.preferences import Preferences
 from addersesr_app.queue_model import QueueModel
 from addersesr_app.queue_runner import QueueRunner
 from addersesr_app.session import PictureSession
 from addersesr_app.speeds import Speeds
-from addersesr_app.theme import Theme
-from addersesr_app.views.main_window import MainWindow
+from addersesr_app.start import make_front
+from addersesr_app.views.main_window import PAGES
 from addersesr_app.views.queue_view import QueueView
 from addersesr_app.views.upscale_page import UpscalePage
 from engine.protocol import Hello, Network, Ready, Survey, Surveyed
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from addersesr_app.places import Places
     from addersesr_app.queue_model import QueueJob
+    from addersesr_app.start import Front
     from addersesr_app.training_room import TrainingRoom
     from addersesr_app.views.fit_panel import FitPanel
     from addersesr_app.views.models_page import ModelsPage
@@ -51,34 +52,31 @@ class Application(QObject):
 
     models_changed = Signal()
 
-    def __init__(self, app: QApplication, where: Places, theme: str | None = None, command: Sequence[str] = SERVE) -> None:
-        """``theme`` overrules the settings; ``command`` starts the engine's process."""
+    def __init__(
+        self, app: QApplication, where: Places, theme: str | None = None, command: Sequence[str] = SERVE, front: Front | None = None
+    ) -> None:
+        """``theme`` overrules the settings; ``command`` starts the engine's process; ``front`` is seen already."""
         super().__init__()
         self._where = where
         self.training: TrainingRoom | None = None
-        self.preferences = Preferences(settings.load(where.settings), where.settings, self)
         self._theme_given = theme
-        self.theme = Theme(app, theme or self.preferences.settings.look.theme)  # type: ignore[arg-type]
+        self.preferences = Preferences(settings.load(where.settings), where.settings, self)
+        self.theme, self.window = front or make_front(app, where, theme)
+        self.theme.choose(theme or self.preferences.settings.look.theme)
         self.client = EngineClient(command, str(PACKAGES), self)
         self.session = PictureSession(self.client, self)
         self.speeds = Speeds(self.client, self)
         self.queue = QueueRunner(self.client, QueueModel(), where.journal, self)
         self.awake = Awake(self)
         self.queue_view = QueueView(self.theme, self.queue)
-        self.upscale_page = UpscalePage(self.theme, self.session, self.speeds, self.preferences, self.queue_view)
-        look = self.preferences.settings.look
-        pages = {
-            "upscale": (self.tr("Upscale"), lambda: self.upscale_page),
-            "train": (self.tr("Train"), self._train_page),
-            "models": (self.tr("Models"), self._models_page),
-            "settings": (self.tr("Settings"), self._settings_page),
-        }
-        self.window = MainWindow(self.theme, pages, (look.width, look.height))
+        self.upscale_page = UpscalePage(self.theme, self.session, self.speeds, self.preferences, self.window.empty, self.queue_view)
         self.fit: FitPanel | None = None
         self._pasted: TemporaryDirectory[str] | None = None
         self._models: tuple[ModelCard, ...] = ()
         self._given: list[str] = []
         self._connect()
+        makers = (lambda: self.upscale_page, self._train_page, self._models_page, self._settings_page)
+        self.window.furnish(dict(zip(PAGES, makers, strict=True)))
 
     def start(self, files: Sequence[Path] = (), page: str = "upscale") -> None:
         """Start the engine, show the window, open the first of ``files``."""
@@ -113,7 +111,7 @@ class Application(QObject):
     def close(self) -> None:
         """Let go of everything that outlives a window."""
         size = self.window.size()
-        self.preferences.change("look", width=size.width(), height=size.height())
+        glance.save(Glance(self.preferences.settings.look.theme, size.width(), size.height()), self._where.glance)
         self.preferences.save()
         self.awake.set_held(False)
         self.queue.close()
@@ -287,14 +285,3 @@ class Application(QObject):
         path = Path(self._pasted.name) / f"pasted-{number}.png"
         image.save(str(path))
         self.session.open(str(path))
-
-
-def main(files: Sequence[Path] = (), theme: str | None = None, page: str = "upscale") -> int:
-    """Open the window with ``files`` and give its exit status."""
-    app = QApplication.instance() or QApplication(sys.argv[:1])
-    assert isinstance(app, QApplication)
-    app.setApplicationName("addersesr")
-    app.setApplicationDisplayName("AdderSESR")
-    application = Application(app, places(), theme)
-    application.start(files, page)
-    return int(app.exec())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from engine.errors import UsageError
@@ -53,6 +52,8 @@ class Parser(argparse.ArgumentParser):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean X?`` where something known is near, else nothing."""
+    from difflib import get_close_matches  # noqa: PLC0415 (only where something was mistyped)
+
     near = get_close_matches(word, list(known), 1, 0.5)
     return f"; did you mean {near[0]}?" if near else ""
 

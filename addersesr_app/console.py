@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
-
-from engine.events import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +37,8 @@ class Console:
 
     def value(self, value: Any) -> None:
         """One JSON value on a line of its own."""
+        import json  # noqa: PLC0415 (the window prints nothing, and is to be there at once)
+
         self.line(json.dumps(value, ensure_ascii=False))
 
     def event(self, event: Event) -> None:
@@ -55,6 +54,8 @@ class Console:
     def fail(self, error: str, message: str) -> None:
         """The whole command failed."""
         if self.as_json:
+            from engine.events import Failed  # noqa: PLC0415 (as above)
+
             self.event(Failed(None, error, message))
         else:
             self.note(f"addersesr: {message}")

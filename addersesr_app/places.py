@@ -28,6 +28,11 @@ class Places:
         return self.shipped_models, self.user_models
 
     @property
+    def glance(self) -> Path:
+        """The file with what the window needs before the settings (see `addersesr_app.glance`)."""
+        return self.settings.with_name("window.txt")
+
+    @property
     def runs(self) -> Path:
         """The folder of the training runs that the window starts."""
         return self.user_models.parent / "runs"

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtGui import QFont, QFontDatabase
-from PySide6.QtWidgets import QApplication
 
 from addersesr_app.app import SAMPLE, Application
 from addersesr_app.places import Places, places
 from addersesr_app.screenshots_training import picture_training
+from addersesr_app.start import make_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PySide6.QtCore import SignalInstance
+    from PySide6.QtWidgets import QApplication
 
 SIZE = (1320, 820)
 TIMEOUT_MS = 60_000
@@ -34,7 +35,7 @@ PAGES = ("settings", "upscale", "train", "models")
 def main(out: Path, picture: Path = SAMPLE) -> int:
     """Write ``upscale-light.png``, ``upscale-dark.png`` and so on into ``out``."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    app = QApplication(sys.argv[:1])
+    app = make_app()
     families = QFontDatabase.families()
     app.setFont(QFont(next((name for name in FONTS if name in families), app.font().family())))
     out.mkdir(parents=True, exist_ok=True)

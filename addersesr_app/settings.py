@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
-from engine.naming import Existing  # noqa: TC001 (read at run time, to check values)
+from engine.existing import Existing  # noqa: TC001 (read at run time, to check values)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,8 +28,6 @@ class Look:
     theme: Theme = "auto"
     mode: Mode = "split"
     left: str = "bicubic"
-    width: int = 1280
-    height: int = 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +143,8 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _toml(value: str | int | bool) -> str:
     """A TOML value; JSON's strings are TOML's basic strings, but for DEL."""
+    import json  # noqa: PLC0415 (starting needs none)
+
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 

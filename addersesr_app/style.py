@@ -19,6 +19,9 @@ QToolTip { background: $raised; color: $text; border: 1px solid $line; padding: 
 #railButton:checked { background: $accent_soft; color: $accent; font-weight: 600; }
 #railButton:focus { border: 2px solid $accent; }
 
+#empty { background: $canvas; }
+#dropPlace { background: transparent; border: 2px dashed $line; border-radius: 16px; }
+
 #toolbar { background: $surface; border-bottom: 1px solid $line; }
 #inspector { background: $surface; border-left: 1px solid $line; }
 #queue { background: $surface; border-top: 1px solid $line; }

@@ -59,8 +59,8 @@ def store_photo(path: Path, width: int, height: int, seed: int = 0) -> Path:
     return path
 
 
-def make_application(qapp, home: Path, models: Path) -> Application:
-    return Application(qapp, places_in(home), "dark", [sys.executable, "-c", SERVE, str(models)])
+def make_application(qapp, home: Path, models: Path, front=None) -> Application:
+    return Application(qapp, places_in(home), "dark" if front is None else None, [sys.executable, "-c", SERVE, str(models)], front)
 
 
 def end_application(qapp, application) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import argparse
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from addersesr_app.console import Console
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One sub-command. Its module has ``add_arguments(parser)`` and ``run(args, console) -> exit status``."""
 
     name: str

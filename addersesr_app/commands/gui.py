@@ -31,5 +31,5 @@ def run(args: argparse.Namespace, _console: Console) -> int:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    status: int = import_module("addersesr_app.app").main(args.inputs, theme=args.theme, page=args.page)
+    status: int = import_module("addersesr_app.start").main(args.inputs, theme=args.theme, page=args.page)
     return status

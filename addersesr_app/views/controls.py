@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
@@ -19,14 +19,22 @@ Box = TypeVar("Box", QVBoxLayout, QHBoxLayout)
 
 def label(text: str, role: str = "", *, wrap: bool = False, selectable: bool = False) -> QLabel:
     """A label in one of the style sheet's roles."""
-    made = QLabel(text)
-    made.setProperty("role", role)
+    from PySide6.QtCore import Qt  # noqa: PLC0415 (see `addersesr_app.theme`)
+
+    made = plain_label(text, role)
     made.setTextFormat(Qt.TextFormat.PlainText)
     made.setWordWrap(wrap)
     if wrap:
         made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     if selectable:
         made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard)
+    return made
+
+
+def plain_label(text: str, role: str = "") -> QLabel:
+    """A label for words of our own, in which there is no mark-up to be shown as it stands."""
+    made = QLabel(text)
+    made.setProperty("role", role)
     return made
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QLabel, QSizePolicy, QToolButton
 
-from addersesr_app.views.controls import column
+from addersesr_app.views.controls import column, row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from addersesr_app.theme import Theme
 
 WIDTH, HEIGHT = 84, 58
+TEXT_UNDER_ICON = 3
+"""Qt.ToolButtonStyle.ToolButtonTextUnderIcon, by its number (see `addersesr_app.theme`)."""
 
 
 class Rail(QFrame):
@@ -32,8 +34,7 @@ class Rail(QFrame):
         self._group = QButtonGroup(self)
         self._buttons = {name: self._button(name, text, number) for number, (name, text) in enumerate(pages, 1)}
         self._mark = QLabel()
-        self._mark.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.setLayout(column(self._mark, 10, *self._buttons.values(), -1, margins=(10, 16, 10, 12), spacing=6))
+        self.setLayout(column(row(-1, self._mark, -1), 10, *self._buttons.values(), -1, margins=(10, 16, 10, 12), spacing=6))
         theme.changed.connect(self._redraw)
         self._redraw()
 
@@ -42,15 +43,19 @@ class Rail(QFrame):
         self._buttons[name].setChecked(True)
         self._redraw()
 
+    def add_keys(self) -> None:
+        """Give every page its key; apart from the rest, since the keys' enumeration takes longer to load than the rail."""
+        for number, button in enumerate(self._buttons.values(), 1):
+            button.setShortcut(f"Ctrl+{number}")
+
     def _button(self, name: str, text: str, number: int) -> QToolButton:
         button = QToolButton()
         button.setObjectName("railButton")
         button.setText(text)
         button.setAccessibleName(text)
         button.setToolTip(f"{text} (Ctrl+{number})")
-        button.setShortcut(f"Ctrl+{number}")
         button.setCheckable(True)
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        button.setProperty("toolButtonStyle", TEXT_UNDER_ICON)
         button.setIconSize(QSize(24, 24))
         button.setMinimumSize(WIDTH - 20, HEIGHT)
         button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -15,9 +15,7 @@ from addersesr_app.views.banner import Banner
 from addersesr_app.views.compare_bar import CompareBar
 from addersesr_app.views.compare_view import CompareView
 from addersesr_app.views.controls import column, row
-from addersesr_app.views.empty_view import EmptyView
 from addersesr_app.views.inspector import Inspector
-from engine.network import NetworkSpec
 from engine.protocol import Network
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from addersesr_app.session import PictureSession
     from addersesr_app.speeds import Speeds
     from addersesr_app.theme import Theme
+    from addersesr_app.views.empty_view import EmptyView
     from engine.protocol import ModelCard
 
 WRITABLE = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp);;TIFF (*.tif *.tiff);;AVIF (*.avif);;BMP (*.bmp)"
@@ -40,7 +39,9 @@ class UpscalePage(QWidget):
     open_wanted = Signal()
     sample_wanted = Signal()
 
-    def __init__(self, theme: Theme, session: PictureSession, speeds: Speeds, preferences: Preferences, queue: QWidget) -> None:
+    def __init__(
+        self, theme: Theme, session: PictureSession, speeds: Speeds, preferences: Preferences, empty: EmptyView, queue: QWidget
+    ) -> None:
         super().__init__()
         self._session, self._speeds, self._preferences = session, speeds, preferences
         self._cards: tuple[ModelCard, ...] = ()
@@ -50,7 +51,6 @@ class UpscalePage(QWidget):
             Inspector(theme, preferences),
             Banner(theme),
         )
-        empty = EmptyView(theme)
         self._stack = QStackedWidget()
         self._stack.addWidget(empty)
         picture = QWidget()
@@ -170,8 +170,7 @@ class UpscalePage(QWidget):
         self._session.choose(network, card)
         self._preferences.change("engine", model=card.id, precision=network.precision)
         self.view.set_scale(card.scale)
-        spec = NetworkSpec(card.scale, card.m, card.f, card.block, card.activation)
-        self.inspector.energy.show_network(card.title, spec, "int8" if network.precision == "int8" else "fp32")
+        self.inspector.energy.show_network(card.title, card.spec, "int8" if network.precision == "int8" else "fp32")
         self.inspector.output.show_network(card.scale, card.id)
         self._show_names()
         self._speeds.learn(network)

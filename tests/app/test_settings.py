@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from addersesr_app.settings import Engine, Look, Saving, Settings, load, save
 
 OTHER = Settings(
-    Look("dark", "heat", "sesr-m11-x2", 900, 600),
+    Look("dark", "heat", "sesr-m11-x2"),
     Engine("sesr-m5-x2", "onnx", "cpu", "int8", 3, False),
     Saving("/tmp/a b", "{stem}-ü", ".png", 80, "skip"),
 )
