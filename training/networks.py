@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from engine.backends.torch import TorchBackend
-from engine.errors import ConfigError, TrainingError
+from engine.errors import TrainingError
 from training.blocks import CollapsibleLinear
+from training.growth import grow
 from training.models import find_model
 from training.network import Network, build, collapse_to_model, recompute_statistics
 from training.quantise import FakeQuantised
@@ -65,14 +66,15 @@ def make_network(settings: Settings, batches: Sequence[Tensor] = ()) -> Network:
 def begin_from(network: Network, model: Model, batches: Sequence[Tensor] = ()) -> None:
     """Take over a model's weights by exact re-expansion: all that have the same meaning in ``network``.
 
-    Another scale leaves out the last layer, another kind of block the body. Raises ConfigError for another m or f.
+    Another scale leaves out the last layer, another kind of block the body. A smaller model is grown (`training.growth`). Raises
+    ConfigError where it cannot be.
     """
     theirs, ours = model.spec, network.spec
-    if (theirs.m, theirs.f) != (ours.m, ours.f):
-        raise ConfigError(f"start: {model.id} has m {theirs.m} and {theirs.f} channels, the network to train {ours.m} and {ours.f}")
     tensors = dict(model.tensors)
     if theirs.activation == "relu":
         tensors |= {f"body.{i}.slope": np.zeros(theirs.f, np.float32) for i in range(theirs.m)}
+    if (theirs.m, theirs.f) != (ours.m, ours.f):
+        tensors = grow(tensors, theirs, ours, network.collapse())
     same_block = theirs.block == ours.block
     network.load_collapsed(tensors, body=same_block, last=theirs.scale == ours.scale)
     if ours.block == "adder" and same_block:

@@ -285,8 +285,6 @@ def test_larger_scales_start_from_smaller_ones(tiny: dict[str, Any], tmp_path: P
         if not name.startswith("last."):
             assert np.allclose(started.tensors[name], tensor, atol=1e-5), name
     assert started.tensors["last.weight"].shape[0] == 16
-    with pytest.raises(ConfigError, match="start"):
-        run(tmp_path / "wide", {**tiny, "int_features": 8, "start": four["start"]})
 
 
 def test_without_validation_pictures_the_last_network_is_kept(tiny: dict[str, Any], tmp_path: Path) -> None:
