@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,9 +11,13 @@ import torch
 from engine import reference
 from engine.errors import ConfigError
 from engine.network import PRESETS, NetworkSpec
-from engine.weights import Model
 from training.network import build
 from training.networks import begin_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.weights import Model
 
 M5, M11, XL = (NetworkSpec(2, *PRESETS[name]) for name in ("m5", "m11", "xl"))
 
