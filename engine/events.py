@@ -49,19 +49,55 @@ class Started(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a piece of work was expected to take and to give, before it began: for a film from a sample that was really made.
+
+    The output's size in bytes lies, by the differences within the sample, most likely between ``least_bytes`` and ``most_bytes``.
+    """
+
+    seconds: float
+    energy: Energy
+    bytes: int
+    least_bytes: int
+    most_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planned(Event):
+    """What one input would become, or will. ``frames`` are a film's; None is what is not known, or not asked of a picture."""
+
+    name = "planned"
+    input: str
+    output: str
+    width: int
+    height: int
+    model: str
+    frames: int | None = None
+    predicted: Prediction | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Progress(Event):
-    """``done`` of ``total`` units of one input are finished; ``total`` is None while unknown."""
+    """``done`` of ``total`` units of one input are finished; ``total`` is None while unknown.
+
+    Of a film, ``energy`` has been spent so far in this run, and ``bytes`` of the output are made.
+    """
 
     name = "progress"
     input: str
     done: int
     total: int | None
     unit: Unit
+    energy: Energy | None = None
+    bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finished(Event):
-    """One input's output is complete and in its place. ``width`` and ``height`` are the output's, in pixels."""
+    """One input's output is complete and in its place. ``width`` and ``height`` are the output's, in pixels.
+
+    Of a film, ``frames`` were done in this run, ``bytes`` is the output's size, and ``predicted`` what had been expected of them.
+    """
 
     name = "finished"
     input: str
@@ -73,6 +109,9 @@ class Finished(Event):
     energy: Energy
     width: int | None = None
     height: int | None = None
+    frames: int | None = None
+    bytes: int | None = None
+    predicted: Prediction | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from engine.naming import Naming, check_template
 from engine.selection import Target
 from engine.storing import sweep
 from engine.stream import stream
+from engine.video_options import WHOLE
 from engine.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from engine.planning import Plan, Task
     from engine.power import Meter
     from engine.selection import Selection
-    from engine.video_options import Effort
+    from engine.video_options import Effort, Excerpt, Grade
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Settings:
     """How a job's inputs are upscaled and its outputs stored. ``extension`` (with its dot) is the format, None for the source's.
 
     ``quality`` is 1..100 for formats that lose something; ``tile`` the largest tile's side in input pixels, None for automatic.
-    ``codec`` and ``effort`` are for films (see `engine.video_codecs`), as is ``keep_interlaced``. ``provenance``
+    ``codec``, ``grade``, ``effort``, ``keep_interlaced`` and ``excerpt`` are for films (see `engine.video_codecs`). ``provenance``
     puts how a picture was made into its XMP. ``redo`` is a result that is to be made again exactly (see `engine.redo`).
     """
 
@@ -56,8 +57,10 @@ class Settings:
     quality: int | None = None
     existing: Existing = "rename"
     codec: str = "auto"
+    grade: Grade = "balanced"
     effort: Effort = "balanced"
     keep_interlaced: bool = False
+    excerpt: Excerpt = WHOLE
     provenance: bool = True
     redo: Path | None = None
 

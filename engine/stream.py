@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from engine.events import Event
 
@@ -45,7 +45,7 @@ def stream(work: Callable[[Callable[[Event], None], Callable[[], bool]], None], 
         raise errors[0]
 
 
-def ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
+def ahead(items: Iterator[Item], depth: int) -> Generator[Item]:
     """The same items, made up to ``depth`` in advance by a thread of their own; their exception is raised in its turn.
 
     Closing the generator stops the thread, after the item that it is making, and closes ``items``.

@@ -113,6 +113,8 @@ def run(
     scale = backend.spec.scale
     height, width = x.shape[:2]
     tiles = planned(backend.spec, height, width, tile or default_tile(backend.spec))
+    if len(tiles) == 1:
+        return _run_only(backend, x, tiles[0], on_tile, cancelled)
     joined = np.empty((scale * height, scale * width, *x.shape[2:]), np.float32)
     for done, part in enumerate(tiles, 1):
         if cancelled():
@@ -120,6 +122,17 @@ def run(
         joined[part.core.slices(scale=scale)] = run_tile(backend, x[part.context.slices()], part)
         on_tile(done, len(tiles))
     return joined
+
+
+def _run_only(
+    backend: Backend, x: NDArray[np.float32], tile: Tile, on_tile: Callable[[int, int], None], cancelled: Callable[[], bool]
+) -> NDArray[np.float32]:
+    """A plane that is one tile, without copying what it becomes."""
+    if cancelled():
+        raise Cancelled("cancelled")
+    upscaled = run_tile(backend, x, tile)
+    on_tile(1, 1)
+    return upscaled
 
 
 def run_tile(backend: Backend, context: NDArray[np.float32], tile: Tile) -> NDArray[np.float32]:

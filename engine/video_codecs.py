@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import av
+from av import VideoFrame
 
 from engine.errors import UsageError, VideoError
-from engine.video_options import CODECS, EFFORTS, Codec, Effort
+from engine.video_options import CODECS, EFFORTS, Codec, Effort, Grade
 from engine.video_planes import Sampling, sampling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.video_source import VideoInfo
 
 X265_WIDTH = 64
@@ -24,13 +28,22 @@ CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", "
 
 @dataclass(frozen=True, slots=True)
 class Coder:
-    """One encoder of FFmpeg. ``worst`` is the rate factor of quality 0 (quality 100 is 0); ``usual`` that of no wish, 0 without one."""
+    """One encoder of FFmpeg. ``worst`` is the rate factor of quality 0 (quality 100 is 0); ``usual`` that of no wish, 0 without one.
+
+    ``factor`` is the rate factor's name among its options; ``stand_in`` what is used where hardware turns out not to be there.
+    """
 
     name: str
     worst: int
     usual: int
     efforts: tuple[dict[str, str], dict[str, str], dict[str, str]]
+    factor: str = "crf"
+    stand_in: Codec | None = None
 
+
+_PRESETS: tuple[dict[str, str], dict[str, str], dict[str, str]] = ({"preset": "p1"}, {"preset": "p4"}, {"preset": "p7"})
+_QSV: tuple[dict[str, str], dict[str, str], dict[str, str]] = ({"preset": "veryfast"}, {"preset": "medium"}, {"preset": "veryslow"})
+_AMF: tuple[dict[str, str], dict[str, str], dict[str, str]] = ({"quality": "speed"}, {"quality": "balanced"}, {"quality": "quality"})
 
 CODERS: dict[Codec, Coder] = {
     "x264": Coder("libx264", 51, 18, ({"preset": "veryfast"}, {"preset": "fast"}, {"preset": "slow"})),
@@ -39,11 +52,26 @@ CODERS: dict[Codec, Coder] = {
     "vp9": Coder("libvpx-vp9", 63, 28, tuple({"deadline": "good", "row-mt": "1", "cpu-used": speed} for speed in "531")),  # type: ignore[arg-type]
     "ffv1": Coder("ffv1", 0, 0, ({"level": "3"}, {"level": "3"}, {"level": "3", "context": "1"})),
     "prores": Coder("prores_ks", 0, 0, ({"profile": "2"}, {"profile": "3"}, {"profile": "3"})),
-    "h264-nvenc": Coder("h264_nvenc", 51, 19, ({"preset": "p1"}, {"preset": "p4"}, {"preset": "p7"})),
-    "hevc-nvenc": Coder("hevc_nvenc", 51, 21, ({"preset": "p1"}, {"preset": "p4"}, {"preset": "p7"})),
-    "h264-videotoolbox": Coder("h264_videotoolbox", 0, 0, ({}, {}, {})),
-    "hevc-videotoolbox": Coder("hevc_videotoolbox", 0, 0, ({}, {}, {})),
+    "h264-nvenc": Coder("h264_nvenc", 51, 19, _PRESETS, "cq", "x264"),
+    "hevc-nvenc": Coder("hevc_nvenc", 51, 21, _PRESETS, "cq", "x265"),
+    "av1-nvenc": Coder("av1_nvenc", 63, 28, _PRESETS, "cq", "av1"),
+    "h264-qsv": Coder("h264_qsv", 51, 19, _QSV, "global_quality", "x264"),
+    "hevc-qsv": Coder("hevc_qsv", 51, 21, _QSV, "global_quality", "x265"),
+    "av1-qsv": Coder("av1_qsv", 51, 24, _QSV, "global_quality", "av1"),
+    "h264-amf": Coder("h264_amf", 51, 19, _AMF, "qvbr_quality_level", "x264"),
+    "hevc-amf": Coder("hevc_amf", 51, 21, _AMF, "qvbr_quality_level", "x265"),
+    "av1-amf": Coder("av1_amf", 51, 24, _AMF, "qvbr_quality_level", "av1"),
+    "h264-videotoolbox": Coder("h264_videotoolbox", 0, 0, ({}, {}, {}), stand_in="x264"),
+    "hevc-videotoolbox": Coder("hevc_videotoolbox", 0, 0, ({}, {}, {}), stand_in="x265"),
 }
+HARDWARE: tuple[Codec, ...] = tuple(name for name, coder in CODERS.items() if coder.stand_in)
+"""Encoders in graphics cards and processors: FFmpeg knows them everywhere, the hardware is another matter."""
+GRADE_STEPS: dict[Grade, float] = {"small": 1.4, "balanced": 1.0, "high": 0.75, "lossless": 0.0}
+"""What each grade of quality does to an encoder's usual rate factor."""
+_AMF_MODES = {"rc": "qvbr"}
+_TWO_PLANES = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
+"""Formats with Cb and Cr in one plane, by the planar ones that are converted to them for the encoder."""
+TRIAL_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +84,80 @@ class Encoding:
     options: tuple[tuple[str, str], ...]
 
 
-def choose(
-    info: VideoInfo, width: int, extension: str, codec: str = "auto", quality: int | None = None, effort: Effort = "balanced"
-) -> Encoding:
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a user says of encoding. ``codec`` may be ``auto``; ``quality`` is 1..100 and goes before ``grade``."""
+
+    codec: str = "auto"
+    quality: int | None = None
+    grade: Grade = "balanced"
+    effort: Effort = "balanced"
+
+    def __post_init__(self) -> None:
+        if self.codec not in ("auto", *CODECS):
+            raise UsageError(f"--codec {self.codec}: not one of auto, {', '.join(CODECS)}")
+
+
+def choose(info: VideoInfo, width: int, extension: str, wish: Wish, tell: Callable[[str], None] = lambda _: None) -> Encoding:
     """The encoding for a film that is to be ``width`` wide, going into a file with this ending.
 
-    ``auto`` is H.264, H.265 where the film has a high dynamic range, AV1 in WebM. ``quality`` is 1..100. Raises UsageError for a
-    codec that is not known, VideoError for one that this computer or the container does not have.
+    ``auto`` is H.264, H.265 where the film has a high dynamic range, AV1 in WebM. Where hardware was wished for that is not there or
+    refuses, ``tell`` hears so and the processor does it. Raises VideoError for an encoder that this computer does not have.
     """
-    if codec not in ("auto", *CODECS):
-        raise UsageError(f"--codec {codec}: not one of auto, {', '.join(CODECS)}")
-    name = _automatic(info, width, extension) if codec == "auto" else cast("Codec", codec)
+    name = _automatic(info, width, extension) if wish.codec == "auto" else cast("Codec", wish.codec)
+    stand_in = CODERS[name].stand_in
+    if stand_in and (problem := trouble(name)):
+        tell(f"{name} cannot be used on this computer ({problem}): going on with {stand_in}")
+        name = stand_in
     if name == "x265" and width < X265_WIDTH:
         raise VideoError(f"x265 takes no film narrower than {X265_WIDTH} pixels; choose another --codec")
-    coder = CODERS[name]
-    forms = _forms(coder.name)
+    forms = _forms(CODERS[name].name)
     if forms is None:
         raise VideoError(f"the encoder {name} is not available on this computer")
-    options = dict(coder.efforts[EFFORTS.index(effort)])
-    if coder.worst:
-        factor = coder.usual if quality is None else round(coder.worst * (100 - quality) / 100)
-        options["cq" if "nvenc" in name else "crf"] = str(factor)
-    if name == "vp9":
-        options["b"] = "0"
+    options = _quality_options(name, wish)
+    if light := _light_words(info, name):
+        options["x265-params"] = ":".join(filter(None, (options.get("x265-params"), light)))
     if extension == ".avi":
         options["bf"] = "0"  # AVI has no time stamps, so no frames out of order
-    options |= _light_options(info, name)
-    return Encoding(name, coder.name, _nearest(info.form, forms, name), tuple(sorted(options.items())))
+    return Encoding(name, CODERS[name].name, _nearest(info.form, forms, name), tuple(sorted(options.items())))
+
+
+def _quality_options(name: Codec, wish: Wish) -> dict[str, str]:
+    coder = CODERS[name]
+    options = dict(coder.efforts[EFFORTS.index(wish.effort)])
+    if coder.worst:
+        factor = coder.usual * GRADE_STEPS[wish.grade] if wish.quality is None else coder.worst * (100 - wish.quality) / 100
+        options[coder.factor] = str(round(factor))
+        if round(factor) == 0 and name == "vp9":
+            options["lossless"] = "1"
+        if round(factor) == 0 and name == "x265":
+            options["x265-params"] = "lossless=1"
+    if name == "vp9":
+        options["b"] = "0"
+    return options | (_AMF_MODES if name.endswith("amf") else {})
+
+
+@lru_cache(maxsize=32)
+def trouble(name: Codec) -> str | None:
+    """Why an encoder cannot be used here, found by encoding a grey frame; None where it works."""
+    coder = CODERS[name].name
+    forms = _forms(coder)
+    if not forms:
+        return "FFmpeg was built without it"
+    form = forms[0].name
+    try:
+        context: Any = av.CodecContext.create(coder, "w")
+        context.width = context.height = TRIAL_SIDE
+        context.pix_fmt, context.time_base = form, Fraction(1, 25)
+        frame = VideoFrame(TRIAL_SIDE, TRIAL_SIDE, _TWO_PLANES.get(form, form))
+        for plane in frame.planes:
+            plane.update(bytes([128]) * plane.buffer_size)
+        frame = frame.reformat(format=form)
+        frame.pts = 0
+        packets = [*context.encode(frame), *context.encode(None)]
+    except (av.error.FFmpegError, ValueError):
+        return "there is no such hardware, or its driver refuses"
+    return None if packets else "it gave nothing"
 
 
 def _automatic(info: VideoInfo, width: int, extension: str) -> Codec:
@@ -98,8 +173,14 @@ def _forms(coder: str) -> tuple[Sampling, ...] | None:
         formats = av.Codec(coder, "w").video_formats or []
     except av.codec.codec.UnknownCodecError:
         return None
-    found = (sampling(form.name) for form in formats if not form.name.startswith("yuvj"))
+    found = (_sampling(form.name) for form in formats if not form.name.startswith("yuvj"))
     return tuple(form for form in found if form is not None)
+
+
+def _sampling(name: str) -> Sampling | None:
+    """As `engine.video_planes.sampling`; two planes count as the three that are converted to them."""
+    planar = sampling(_TWO_PLANES.get(name, name))
+    return None if planar is None else replace(planar, name=name)
 
 
 def _nearest(wanted: Sampling, forms: tuple[Sampling, ...], name: str) -> Sampling:
@@ -115,17 +196,17 @@ def _nearest(wanted: Sampling, forms: tuple[Sampling, ...], name: str) -> Sampli
     return min(forms, key=loss)
 
 
-def _light_options(info: VideoInfo, name: str) -> dict[str, str]:
-    """HDR metadata in the encoder's own words."""
+def _light_words(info: VideoInfo, name: str) -> str:
+    """HDR metadata in x265's own words; empty without any, or for another encoder."""
     light = dict(info.light)
     if name != "x265" or not light:
-        return {}
+        return ""
     words = ["hdr10=1"]
     if mastering := light.get("MASTERING_DISPLAY_METADATA"):
         words.append(f"master-display={mastering_words(mastering)}")
     if level := light.get("CONTENT_LIGHT_LEVEL"):
         words.append("max-cll={},{}".format(*struct.unpack_from("=II", level)))
-    return {"x265-params": ":".join(words)}
+    return ":".join(words)
 
 
 def mastering_words(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -15,6 +16,7 @@ from engine.video_source import open_video, video_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from fractions import Fraction
     from pathlib import Path
 
     from av.container import InputContainer, OutputContainer
@@ -30,23 +32,35 @@ SET_BY_MUXER = frozenset(
 MUXER_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
 HOLDERS = {"attachment": ("matroska",), "data": ("mov", "mp4", "mpegts")}
 """Which containers take streams of kinds that FFmpeg does not check itself."""
+LEAD_S = 10
+"""How much earlier than a part of a film its subtitles are looked for."""
 TAGS = {"hevc": "hvc1"}
 """Names by which Apple's players know a codec in MP4."""
 
 
-def join(pieces: Sequence[Piece], info: VideoInfo, target: Path, extension: str, tell: Callable[[str], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The part of the source that the pieces are, in seconds of its own clock; the output's clock starts at 0."""
+
+    start: Fraction
+    end: Fraction
+
+
+def join(pieces: Sequence[Piece], info: VideoInfo, target: Path, extension: str, tell: Callable[[str], None], *, cut: bool = False) -> None:
     """Write ``target`` (a path aside) from the pieces and the source's other streams, chapters and metadata.
 
-    ``tell`` hears what the container cannot hold. Raises OutputError, VideoError.
+    ``cut``: the pieces are a part of the source, and of its other streams only that part is copied. ``tell`` hears what the
+    container cannot hold. Raises OutputError, VideoError.
     """
     form = CONTAINERS[extension]
+    part = _extent(pieces, info) if cut else None
     try:
         with open_video(info.path) as source, av.open(str(target), "w", format=form, options=MUXER_OPTIONS.get(form, {})) as out:
             with av.open(str(pieces[0].file)) as first:
                 film = _add_film(out, first.streams.video[0], info, form)
             others = _add_others(source, out, info, tell)
-            _copy_notes(source, out)
-            packets = heapq.merge(_film_packets(pieces, info, film), _other_packets(source, others), key=lambda item: item[0])
+            _copy_notes(source, out, part)
+            packets = heapq.merge(_film_packets(pieces, info, film, part), _other_packets(source, others, part), key=lambda item: item[0])
             for _, packet in packets:
                 out.mux(packet)
     except av.error.FFmpegError as error:
@@ -90,19 +104,38 @@ def _add_others(source: InputContainer, out: OutputContainer, info: VideoInfo, t
     return made
 
 
-def _copy_notes(source: InputContainer, out: OutputContainer) -> None:
+def _copy_notes(source: InputContainer, out: OutputContainer, part: Cut | None) -> None:
     out.metadata.update({name: value for name, value in source.metadata.items() if name not in SET_BY_MUXER})
-    if chapters := source.chapters():
+    chapters: Any = source.chapters()
+    if part is not None:
+        chapters = [moved for chapter in chapters if (moved := _moved_chapter(chapter, part))]
+    if chapters:
         out.set_chapters(chapters)
 
 
-def _film_packets(pieces: Sequence[Piece], info: VideoInfo, film: Stream) -> Iterator[tuple[float, Packet[Any]]]:
+def _moved_chapter(chapter: dict[str, Any], part: Cut) -> dict[str, Any] | None:
+    """A chapter as it lies in the part, None where it lies outside."""
+    base = chapter["time_base"]
+    start, end = max(chapter["start"] * base, part.start), min(chapter["end"] * base, part.end)
+    if start >= end:
+        return None
+    return {**chapter, "start": round((start - part.start) / base), "end": round((end - part.start) / base)}
+
+
+def _extent(pieces: Sequence[Piece], info: VideoInfo) -> Cut:
+    """From the first frame's time stamp to the last one's end."""
+    moments = [(packet.pts or 0, packet.duration or info.usual_duration) for packet in _raw(pieces, info)]
+    return Cut(min(pts for pts, _ in moments) * info.time_base, max(pts + duration for pts, duration in moments) * info.time_base)
+
+
+def _film_packets(pieces: Sequence[Piece], info: VideoInfo, film: Stream, part: Cut | None) -> Iterator[tuple[float, Packet[Any]]]:
     """Every packet of the film with its own time stamp and a decoding time that grows from piece to piece."""
     order = decoding_times([packet.pts or 0 for packet in _raw(pieces, info)])
+    moved = 0 if part is None else round(part.start / info.time_base)
     for packet, dts in zip(_raw(pieces, info), order, strict=True):
-        packet.dts = dts
+        packet.pts, packet.dts = (packet.pts or 0) - moved, dts - moved
         packet.stream = film
-        yield float(dts * info.time_base), packet
+        yield float((dts - moved) * info.time_base), packet
 
 
 def _raw(pieces: Sequence[Piece], info: VideoInfo) -> Iterator[Packet[Any]]:
@@ -133,15 +166,36 @@ def decoding_times(pts: Sequence[int]) -> list[int]:
     return early + shown[: len(shown) - len(early)]
 
 
-def _other_packets(source: InputContainer, others: dict[int, Stream]) -> Iterator[tuple[float, Packet[Any]]]:
+def _other_packets(source: InputContainer, others: dict[int, Stream], part: Cut | None) -> Iterator[tuple[float, Packet[Any]]]:
     streams = [stream for stream in source.streams if stream.index in others and stream.type != "attachment"]
     if not streams:
         return
-    seconds = 0.0
+    if part is not None:
+        source.seek(max(int((part.start - LEAD_S) * av.time_base), 0))
     for packet in source.demux(streams):
-        if packet.dts is None and packet.pts is None:
-            continue
         when = packet.dts if packet.dts is not None else packet.pts
-        seconds = float((when or 0) * packet.time_base)
+        if when is None or (part is not None and not _move(packet, part)):
+            continue
+        moved = packet.dts if packet.dts is not None else packet.pts
         packet.stream = others[packet.stream_index]
-        yield seconds, packet
+        yield float((moved or 0) * packet.time_base), packet
+
+
+def _move(packet: Packet[Any], part: Cut) -> bool:
+    """Whether a packet lies in the part; if so it is moved to the output's clock.
+
+    Sound begins with the first packet that begins in the part; a subtitle that is already there is shown from the start.
+    """
+    base, pts = packet.time_base, packet.pts if packet.pts is not None else packet.dts
+    assert pts is not None
+    start, length = pts * base, (packet.duration or 0) * base
+    shows = packet.stream.type == "subtitle" and start < part.start < start + length
+    if start >= part.end or (start < part.start and not shows):
+        return False
+    offset = round(part.start / base)
+    late = max(offset - pts, 0)
+    packet.pts = pts - offset + late
+    packet.dts = None if packet.dts is None else packet.dts - offset + late
+    if late:
+        packet.duration = (packet.duration or 0) - late
+    return True

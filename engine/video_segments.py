@@ -6,6 +6,7 @@ hour, because NUT cannot hold the negative decoding times with which encoders be
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ from engine.storing import unstorable
 from engine.video_planes import frame_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from fractions import Fraction
     from pathlib import Path
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from engine.video_codecs import Encoding
+    from engine.video_frames import Still
     from engine.video_options import Codec
-    from engine.video_source import Still, VideoInfo
+    from engine.video_source import VideoInfo
 
 FRAMES = 240
 """Frames in a piece: a key frame at least this often, and at most this much lost in a crash."""
@@ -80,10 +82,16 @@ class Pieces:
             target = self.folder / f"{name}.{last.number}.{last.pts}.piece"
             aside.replace(target)
         except av.error.FFmpegError as error:
-            raise _translated(error, aside) from error
+            raise translated(error, aside) from error
         except OSError as error:
             raise unstorable(aside, error) from error
         self.done.append(Piece(target, last.number, last.pts))
+
+    def size(self) -> int:
+        """Bytes of the pieces so far, that which is being made included."""
+        with contextlib.suppress(OSError):
+            return sum(file.stat().st_size for file in self.folder.iterdir())
+        return 0
 
     def remove(self) -> None:
         """Throw the pieces away, once they have become a film."""
@@ -106,29 +114,47 @@ def key_of(info: VideoInfo, **settings: object) -> str:
     return json.dumps({**facts, **settings}, sort_keys=True, default=str)
 
 
+def piece_format(codec: Codec) -> str:
+    """FFmpeg's name of the container of a codec's pieces."""
+    return NOT_NUT.get(codec, "nut")
+
+
 def shift(time_base: Fraction) -> int:
     """By how much a piece's time stamps are moved up, in units of ``time_base``."""
     return round(SHIFT_S / time_base)
 
 
 def _encode(file: Path, stills: Iterable[Still], info: VideoInfo, encoding: Encoding, threads: int | None) -> Still | None:
-    """Encode to a NUT file; the last frame, None where there was none."""
-    last: Still | None = None
-    with av.open(str(file), "w", format=NOT_NUT.get(encoding.codec, "nut")) as container:
-        stream: VideoStream | None = None
+    """Encode to a file; the last frame, None where there was none."""
+    last: list[Still] = []
+
+    def noted() -> Iterator[Still]:
         for still in stills:
-            last = still
-            if stream is None:
-                stream = _add_stream(container, still, info, encoding, threads)
-            frame = frame_of(still.planes, info.form)
-            frame.color_range, frame.colorspace = info.colours.range, info.colours.matrix
-            if encoding.form.name != info.form.name:
-                frame = frame.reformat(format=encoding.form.name)
-            frame.pts, frame.time_base, frame.duration = still.pts + shift(info.time_base), info.time_base, still.duration
-            _mux(container, stream.encode(frame))
-        if stream is not None:
-            _mux(container, stream.encode(None))
-    return last
+            last[:] = [still]
+            yield still
+
+    with av.open(str(file), "w", format=piece_format(encoding.codec)) as container:
+        for packet in packets(container, noted(), info, encoding, threads):
+            container.mux(packet)
+    return last[0] if last else None
+
+
+def packets(
+    container: av.container.OutputContainer, stills: Iterable[Still], info: VideoInfo, encoding: Encoding, threads: int | None
+) -> Iterator[Packet[Any]]:
+    """What the encoder makes of the frames, for a new stream of ``container``. Raises FFmpegError, and what ``stills`` raises."""
+    stream: VideoStream | None = None
+    for still in stills:
+        if stream is None:
+            stream = _add_stream(container, still, info, encoding, threads)
+        frame = frame_of(still.planes, info.form)
+        frame.color_range, frame.colorspace = info.colours.range, info.colours.matrix
+        if encoding.form.name != info.form.name:
+            frame = frame.reformat(format=encoding.form.name)
+        frame.pts, frame.time_base, frame.duration = still.pts + shift(info.time_base), info.time_base, still.duration
+        yield from stream.encode(frame)
+    if stream is not None:
+        yield from stream.encode(None)
 
 
 def _add_stream(
@@ -150,12 +176,7 @@ def _add_stream(
     return stream
 
 
-def _mux(container: av.container.OutputContainer, packets: list[Packet[Any]]) -> None:
-    for packet in packets:
-        container.mux(packet)
-
-
-def _translated(error: av.error.FFmpegError, file: Path) -> Exception:
+def translated(error: av.error.FFmpegError, file: Path) -> Exception:
     """FFmpeg's error as one of ours: a full disk is one to store, anything else the encoder's."""
     if isinstance(error, OSError) and error.errno is not None and 0 < error.errno < 200:
         return unstorable(file.parent, error)

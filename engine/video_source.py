@@ -9,12 +9,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import av
-from av.filter import Graph
-from av.video.reformatter import ColorRange, Interpolation
+from av.video.reformatter import ColorRange
 
 from engine.errors import VideoError
 from engine.sequences import sequence
-from engine.video_planes import Planes, Sampling, planar_equivalent, planes_of, sampling
+from engine.video_planes import Sampling, planar_equivalent, sampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+    from engine.video_options import Excerpt
 
 PROBED_FRAMES = 12
 """Frames that are looked at before a film is called interlaced or not."""
@@ -53,7 +54,8 @@ class Colours:
 class VideoInfo:
     """What is known of a video stream before it is worked through. ``frames`` is None where nothing tells.
 
-    ``rotation`` is in degrees counter-clockwise, to be applied by the player; ``light`` holds the HDR side data by name.
+    ``start`` is the first frame's time stamp. ``rotation`` is in degrees counter-clockwise, to be applied by the player; ``light`` holds
+    the HDR side data by name.
     """
 
     path: Path
@@ -65,20 +67,33 @@ class VideoInfo:
     time_base: Fraction
     rate: Fraction
     frames: int | None
+    start: int
     aspect: Fraction
     rotation: int
     interlaced: bool
     light: tuple[tuple[str, bytes], ...]
 
+    @property
+    def seconds(self) -> float | None:
+        """About how long it is shown; None where nothing tells."""
+        return None if self.frames is None else self.frames / float(self.rate)
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Still:
-    """One frame: its samples, its time stamp and duration in the stream's time base, and how many came before it."""
+    @property
+    def usual_duration(self) -> int:
+        """How long a frame is shown where nothing else is said, in units of the time base."""
+        return max(1, round(1 / (self.rate * self.time_base)))
 
-    number: int
-    pts: int
-    duration: int
-    planes: Planes
+    def pts_at(self, seconds: float) -> int:
+        """The time stamp of a moment, counted from the first frame."""
+        return self.start + round(seconds / self.time_base)
+
+    def frames_in(self, excerpt: Excerpt) -> int | None:
+        """About how many frames an excerpt has; None where nothing tells."""
+        if self.frames is None or excerpt.whole:
+            return self.frames
+        length = self.frames / self.rate
+        end_s = length if excerpt.end_s is None else min(Fraction(excerpt.end_s), length)
+        return max(math.ceil((end_s - Fraction(excerpt.start_s or 0)) * self.rate - Fraction(1, 1000)), 1)
 
 
 def examine(path: Path) -> VideoInfo:
@@ -103,6 +118,7 @@ def examine(path: Path) -> VideoInfo:
             time_base=stream.time_base or 1 / rate,
             rate=rate,
             frames=_frame_count(container, stream, rate),
+            start=frame.pts or 0,
             aspect=context.sample_aspect_ratio or Fraction(1),
             rotation=frame.rotation,
             interlaced=any(candidate.interlaced_frame for candidate in first),
@@ -145,33 +161,14 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     return films[0]
 
 
-def stills(info: VideoInfo, deinterlace: bool, after: Still | tuple[int, int] | None, damaged: Callable[[float], None]) -> Iterator[Still]:
-    """The frames in the order of their time stamps, those up to ``after`` (number, pts) left out.
+def decoded(
+    container: InputContainer, stream: VideoStream, damaged: Callable[[float], None], begin_s: float | None = None
+) -> Iterator[VideoFrame]:
+    """Every frame that can be decoded; ``damaged`` is told where one cannot, is marked as damaged, or is missing.
 
-    ``damaged`` is called with the time in seconds where something could not be decoded; the rest follows. Raises VideoError.
+    ``begin_s`` is when the first frame is to be shown, None where that is not known.
     """
-    number, last = (-1, -1) if after is None else (after.number, after.pts) if isinstance(after, Still) else after
-    with open_video(info.path) as container:
-        stream = video_stream(container, info.path)
-        sought = after is not None and not deinterlace and _seek(container, stream, last)
-    with open_video(info.path) as container:
-        stream = video_stream(container, info.path)
-        if sought:
-            container.seek(last, stream=stream)
-        frames = decoded(container, stream, damaged)
-        if deinterlace:
-            frames = _deinterlaced(frames)
-        numbered = _numbered(frames, info)
-        if sought:
-            skipped = (still for still in numbered if still.pts > last)
-            yield from (Still(number + i, still.pts, still.duration, still.planes) for i, still in enumerate(skipped, 1))
-        else:
-            yield from islice(numbered, number + 1, None)
-
-
-def decoded(container: InputContainer, stream: VideoStream, damaged: Callable[[float], None]) -> Iterator[VideoFrame]:
-    """Every frame that can be decoded; ``damaged`` is told where one cannot, is marked as damaged, or is missing."""
-    seconds, longest = 0.0, _longest_gap_s(stream)
+    seconds, longest = begin_s, _longest_gap_s(stream)
     packets = container.demux(stream)
     while True:
         try:
@@ -180,10 +177,11 @@ def decoded(container: InputContainer, stream: VideoStream, damaged: Callable[[f
         except (StopIteration, av.error.EOFError):
             return
         except av.error.InvalidDataError:
-            damaged(seconds)
+            damaged(seconds or 0.0)
             continue
         for frame in frames:
-            shown = frame.time if frame.time is not None else seconds
+            shown = frame.time if frame.time is not None else seconds or 0.0
+            seconds = shown if seconds is None else seconds
             if frame.is_corrupt or packet.is_corrupt or shown - seconds > longest:
                 damaged(seconds)
             seconds = shown
@@ -194,71 +192,6 @@ def _longest_gap_s(stream: VideoStream) -> float:
     """The longest time between two frames that nothing need be wrong with; without bound where the rate varies."""
     average, base = stream.average_rate, stream.base_rate
     return GAP_FRAMES / float(average) if average and base and abs(average / base - 1) < SAME_RATE else math.inf
-
-
-def _numbered(frames: Iterator[VideoFrame], info: VideoInfo) -> Iterator[Still]:
-    """Frames as stills in planar YUV, with time stamps that always grow."""
-    usual = max(1, round(1 / (info.rate * info.time_base)))
-    pts: int | None = None
-    for number, frame in enumerate(frames):
-        stamped = frame.pts if frame.pts is not None else (0 if pts is None else pts + usual)
-        pts = stamped if pts is None else max(stamped, pts + 1)
-        yield Still(number, pts, frame.duration or usual, _planar(frame, info))
-
-
-def _planar(frame: VideoFrame, info: VideoInfo) -> Planes:
-    if (frame.width, frame.height) != (info.width, info.height) or frame.format.name not in (info.form.name, info.stored_form):
-        frame = frame.reformat(info.width, info.height, info.form.name, interpolation=Interpolation.BICUBIC)
-    elif sampling(frame.format.name) is None:
-        frame = frame.reformat(format=info.form.name, dst_color_range=info.colours.range)
-    return planes_of(frame, info.form)
-
-
-def _deinterlaced(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
-    """Frames through bwdif: one for each, those that are progressive left alone."""
-    graph: Graph | None = None
-    for frame in frames:
-        if graph is None:
-            graph = _bwdif(frame)
-        base = frame.time_base
-        graph.push(frame)
-        yield from _pulled(graph, base)
-    if graph is not None:
-        graph.push(None)
-        yield from _pulled(graph, base)
-
-
-def _bwdif(frame: VideoFrame) -> Graph:
-    graph = Graph()
-    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
-    filter_ = graph.add("bwdif", "mode=send_frame:deint=interlaced")
-    source.link_to(filter_)
-    filter_.link_to(graph.add("buffersink"))
-    graph.configure()
-    return graph
-
-
-def _pulled(graph: Graph, base: Fraction | None) -> Iterator[VideoFrame]:
-    """What the filter has ready, its time stamps in the film's own time base again (the filter halves it)."""
-    while True:
-        try:
-            frame: Any = graph.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return
-        if base and frame.pts is not None:
-            frame.pts, frame.duration = round(frame.pts * frame.time_base / base), round(frame.duration * frame.time_base / base)
-            frame.time_base = base
-        yield frame
-
-
-def _seek(container: InputContainer, stream: VideoStream, pts: int) -> bool:
-    """Whether seeking to ``pts`` lands on a frame at or before it, so that going on from there misses nothing."""
-    try:
-        container.seek(pts, stream=stream)
-        frame = next(container.decode(stream))
-    except (av.error.FFmpegError, StopIteration):
-        return False
-    return frame.pts is not None and frame.pts <= pts
 
 
 def _first_frames(container: InputContainer, stream: VideoStream, path: Path) -> list[VideoFrame]:

@@ -1,100 +1,189 @@
-"""One film from its input to its output, gone on with where it was left."""
+"""One film from its input to its output, gone on with where it was left; or only what that would take."""
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+import av
+
 from engine import video_codecs, videos
-from engine.errors import BackendError
-from engine.events import Event, Finished
+from engine.errors import BackendError, VideoError
+from engine.events import Event, Finished, Planned
 from engine.naming import next_free
-from engine.video_segments import Pieces, key_of
+from engine.video_codecs import Wish
+from engine.video_estimate import estimate
+from engine.video_segments import Pieces, key_of, translated
 from engine.video_source import examine
-from engine.videos import Film, FrameUpscaler
+from engine.videos import Film
 from engine.workshop import Reporter, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from engine.events import Energy, Prediction
     from engine.foreign import AnyModel
     from engine.planning import Task
+    from engine.power import Measurement
     from engine.video_source import VideoInfo
+    from engine.video_upscaler import LumaStage
     from engine.workshop import Workshop
 
 MANY_DAMAGES = 5
 """Damaged places that are told one by one; more are only counted."""
+WORTH_PREDICTING = 200
+"""Films of fewer frames are done before a sample would tell much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One film and all that is needed to do it."""
+
+    task: Task
+    shop: Workshop
+    report: Reporter
+    cancelled: Callable[[], bool]
+    model: AnyModel
+    film: Film
+    measured: Measurement
+
+    def energy(self, computed: float) -> Energy:
+        """What has been spent on so many frames' worth of network, with what the meters say."""
+        return self.shop.energy(self.model, [(self.film.info.width, self.film.info.height)], self.measured, computed)
+
+    def pieces(self) -> Pieces:
+        """The film's pieces; those of an earlier run are among them."""
+        film, backend = self.film, self.shop.backend(self.model)
+        how = {"model": self.model.digest, "backend": backend.name, "precision": backend.precision, "size": film.size}
+        what = {
+            "encoding": asdict(film.encoding),
+            "deinterlace": film.deinterlace,
+            "threads": film.threads,
+            "excerpt": asdict(film.excerpt),
+        }
+        return Pieces(videos.work_folder(self.task.output), key_of(film.info, **what, **how))
+
+    def predict(self) -> Prediction | None:
+        """What the film will take, from a sample."""
+        sizes = [(self.film.info.width, self.film.info.height)]
+        container = video_codecs.CONTAINERS[self.task.output.suffix.lower()]
+        backend = self.shop.backend(self.model)
+        return estimate(self.film, backend, container, lambda frames: self.shop.predicted_energy(self.model, sizes, frames), self.cancelled)
 
 
 def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> Finished:
     """Upscale one film and store the result. Raises AdderSESRError, Cancelled among them; finished pieces stay for the next run."""
-    started, measured = time.perf_counter(), shop.measurement()
-    report = Reporter(str(task.source), emit, "frame")
+    started = time.perf_counter()
     make_folder(task.output.parent)
-    info = examine(task.source)
-    model = shop.model_for(task.source, info.width, info.height, report)
-    film = _film(info, model, task.output, shop)
-    if film.deinterlace:
-        report.warn("this film is interlaced: it is deinterlaced (bwdif); --keep-interlaced leaves it alone")
+    work = _begin(task, shop, emit, cancelled)
     while True:
         try:
-            upscaler = _make(film, model, task.output, shop, report, cancelled)
+            predicted = _tell_prediction(work, emit)
+            luma, frames = _make(work)
             break
         except BackendError as error:
-            shop.fall_back(model, error, report)
-    output = _finish(film, model, task.output, shop, report)
-    energy = shop.energy(model, [(info.width, info.height)], measured, upscaler.computed)
-    backend, seconds = shop.backend(model), time.perf_counter() - started
-    return Finished(str(task.source), str(output), seconds, model.id, backend.name, backend.precision, energy, *film.size)
+            shop.fall_back(work.model, error, work.report)
+    output = _finish(work)
+    energy, backend = work.energy(luma.computed), shop.backend(work.model)
+    return Finished(
+        str(task.source),
+        str(output),
+        time.perf_counter() - started,
+        work.model.id,
+        backend.name,
+        backend.precision,
+        energy,
+        *work.film.size,
+        frames=frames,
+        bytes=output.stat().st_size,
+        predicted=predicted,
+    )
 
 
-def _film(info: VideoInfo, model: AnyModel, output: Path, shop: Workshop) -> Film:
+def plan(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> Planned:
+    """What `upscale` would make of a film, and what it would take. Raises AdderSESRError, Cancelled among them."""
+    work = _begin(task, shop, emit, cancelled)
+    try:
+        return _planned(work, work.predict())
+    except av.error.FFmpegError as error:
+        raise translated(error, task.source) from error
+
+
+def _begin(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> Work:
+    """Look at the film and say what a person should know before it is done."""
+    measured, report = shop.measurement(), Reporter(str(task.source), emit, "frame")
+    info = examine(task.source)
+    model = shop.model_for(task.source, info.width, info.height, report)
+    film = _film(info, model, task.output, shop, report)
+    if film.excerpt.start_s and info.seconds is not None and film.excerpt.start_s >= info.seconds:
+        raise VideoError(f"{task.source}: is {info.seconds:.1f} s long: nothing is left from {film.excerpt.start_s:g} s on")
+    if film.deinterlace:
+        report.warn("this film is interlaced: it is deinterlaced (bwdif); --keep-interlaced leaves it alone")
+    return Work(task, shop, report, cancelled, model, film, measured)
+
+
+def _planned(work: Work, predicted: Prediction | None) -> Planned:
+    task = work.task
+    return Planned(str(task.source), str(task.output), *work.film.size, work.model.id, work.film.frames, predicted)
+
+
+def _tell_prediction(work: Work, emit: Callable[[Event], None]) -> Prediction | None:
+    """Predict and tell, where the film is long enough for that to be worth its while and nothing of it is done yet."""
+    if (work.film.frames or 0) < WORTH_PREDICTING or work.pieces().done:
+        return None
+    try:
+        predicted = work.predict()
+    except av.error.FFmpegError as error:
+        raise translated(error, work.task.source) from error
+    emit(_planned(work, predicted))
+    return predicted
+
+
+def _film(info: VideoInfo, model: AnyModel, output: Path, shop: Workshop, report: Reporter) -> Film:
     settings = shop.settings
     wanted = shop.chosen.target.size(info.width, info.height, model.spec.scale)
-    encoding = video_codecs.choose(info, wanted[0], output.suffix.lower(), settings.codec, settings.quality, settings.effort)
-    size = videos.output_size(info, wanted, encoding.codec)
-    return Film(info, size, encoding, info.interlaced and not settings.keep_interlaced, settings.threads, settings.tile)
+    wish = Wish(settings.codec, settings.quality, settings.grade, settings.effort)
+    encoding = video_codecs.choose(info, wanted[0], output.suffix.lower(), wish, report.warn)
+    size = videos.output_size(info, wanted, encoding.coder)
+    deinterlace = info.interlaced and not settings.keep_interlaced
+    return Film(info, size, encoding, deinterlace, settings.threads, settings.tile, settings.excerpt)
 
 
-def _pieces(film: Film, model: AnyModel, output: Path, shop: Workshop) -> Pieces:
-    backend = shop.backend(model)
-    how = {
-        "model": model.digest,
-        "backend": backend.name,
-        "precision": backend.precision,
-        "size": film.size,
-    }
-    key = key_of(film.info, encoding=asdict(film.encoding), deinterlace=film.deinterlace, threads=film.threads, **how)
-    return Pieces(videos.work_folder(output), key)
-
-
-def _make(film: Film, model: AnyModel, output: Path, shop: Workshop, report: Reporter, cancelled: Callable[[], bool]) -> FrameUpscaler:
-    """Encode what is missing, and say what was spared and what was damaged."""
+def _make(work: Work) -> tuple[LumaStage, int]:
+    """Encode what is missing, and say what was spared and what was damaged; the stage that ran the network, and frames done."""
     damages: list[float] = []
-    pieces = _pieces(film, model, output, shop)
-    if pieces.done:
-        report.warn(f"going on after frame {pieces.done[-1].last_number + 1}, where an earlier run ended")
-    upscaler = FrameUpscaler(shop.backend(model), film, cancelled)
-    videos.make_pieces(film, pieces, upscaler, lambda done: report.progress(done, film.info.frames), damages.append)
+    film, report, pieces = work.film, work.report, work.pieces()
+    before = pieces.done[-1].last_number + 1 if pieces.done else 0
+    if before:
+        report.warn(f"going on after frame {before}, where an earlier run ended")
+    luma = film.luma_stage(work.shop.backend(work.model), work.cancelled)
+
+    def on_frame(done: int) -> None:
+        report.progress(done, film.frames, lambda: (work.energy(luma.computed), pieces.size()))
+
+    videos.make_pieces(film, pieces, luma, on_frame, damages.append)
+    _tell_damages(damages, report)
+    spared = luma.seen - luma.computed
+    if luma.seen and spared / luma.seen >= 0.01:
+        report.warn(f"{100 * spared / luma.seen:.0f} % of the work was spared, where frames were as the ones before")
+    return luma, pieces.done[-1].last_number + 1 - before
+
+
+def _tell_damages(damages: list[float], report: Reporter) -> None:
     for seconds in damages[:MANY_DAMAGES]:
         report.warn(f"damaged at {_clock(seconds)}: what could be decoded was done")
     if len(damages) > MANY_DAMAGES:
         report.warn(f"damaged in {len(damages)} places in all")
-    spared = upscaler.seen - upscaler.computed
-    if upscaler.seen and spared / upscaler.seen >= 0.01:
-        report.warn(f"{100 * spared / upscaler.seen:.0f} % of the work was spared, where frames were as the ones before")
-    return upscaler
 
 
-def _finish(film: Film, model: AnyModel, output: Path, shop: Workshop, report: Reporter) -> Path:
-    """Put the pieces together at ``output``, or at the next free name where that has been taken since the job was planned."""
-    pieces = _pieces(film, model, output, shop)
-    overwrite = shop.settings.existing == "overwrite"
-    target = output if overwrite or shop.settings.existing == "skip" else next_free(output, os.path.lexists)
-    videos.join(film, pieces, target, overwrite, report.warn)
+def _finish(work: Work) -> Path:
+    """Put the pieces together at the output, or at the next free name where that has been taken since the job was planned."""
+    output, settings = work.task.output, work.shop.settings
+    target = output if settings.existing in ("overwrite", "skip") else next_free(output, os.path.lexists)
+    videos.join(work.film, work.pieces(), target, settings.existing == "overwrite", work.report.warn)
     return target
 
 

@@ -49,7 +49,7 @@ ANSWERS: tuple[type[events.Event], ...] = (
     Ready, Surveyed, Opened, Thumbnailed, Previewed, Shown, Saved, Benched, Paused, Resumed, CancelledRequest,
 )  # fmt: skip
 JOB_EVENTS: tuple[type[events.Event], ...] = (
-    events.Started, events.Progress, events.Finished, events.Skipped, events.Warned, events.Failed, events.Summary,
+    events.Planned, events.Started, events.Progress, events.Finished, events.Skipped, events.Warned, events.Failed, events.Summary,
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.backends import choose
@@ -78,13 +78,17 @@ class Workshop:
 
     def energy(self, model: AnyModel, sizes: Sequence[tuple[int, int]], measured: Measurement, repeats: float = 1.0) -> Energy:
         """Energy of running ``model`` on luma planes of these sizes (width, height), all of them ``repeats`` times."""
+        return replace(self.predicted_energy(model, sizes, repeats), measured_mj=measured.millijoules())
+
+    def predicted_energy(self, model: AnyModel, sizes: Sequence[tuple[int, int]], repeats: float = 1.0) -> Energy:
+        """As `energy`, without what only a meter can tell."""
         backend = self._backends[model.id]
         costs = [known_cost(model.spec, width, height, backend.precision) for width, height in sizes]
         arithmetic = sum(one.energy_mj for one in costs if one is not None)
         estimates = [self._estimate_mj(model, backend, width, height) for width, height in sizes]
         known = [estimate for estimate in estimates if estimate is not None]
         estimated = repeats * sum(known) if len(known) == len(sizes) else None
-        return Energy(None if None in costs else repeats * arithmetic, estimated, measured.millijoules())
+        return Energy(None if None in costs else repeats * arithmetic, estimated)
 
     def _estimate_mj(self, model: AnyModel, backend: Backend, width: int, height: int) -> float | None:
         if self.calibration is None or not isinstance(model.spec, NetworkSpec):
@@ -104,12 +108,12 @@ class Reporter:
     unit: Unit = "tile"
     last_told_s: float = 0.0
 
-    def progress(self, done: int, total: int | None) -> None:
-        """``done`` of ``total`` units are finished."""
+    def progress(self, done: int, total: int | None, so_far: Callable[[], tuple[Energy | None, int | None]] = lambda: (None, None)) -> None:
+        """``done`` of ``total`` units are finished; ``so_far`` gives energy and bytes, and is asked only when something is told."""
         now = time.monotonic()
         if done == total or now - self.last_told_s >= PROGRESS_EVERY_S:
             self.last_told_s = now
-            self.emit(Progress(self.source, done, total, self.unit))
+            self.emit(Progress(self.source, done, total, self.unit, *so_far()))
 
     def warn(self, message: str) -> None:
         """Something to know; the work goes on."""

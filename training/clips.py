@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import VideoError
+from engine.video_frames import stills
 from engine.video_planes import to_unit
-from engine.video_source import examine, stills
+from engine.video_source import examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

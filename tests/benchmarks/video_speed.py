@@ -21,10 +21,12 @@ from engine.cpu import cores
 from engine.errors import BackendError, ModelError
 from engine.network import NetworkSpec
 from engine.quantise import quantise
+from engine.video_codecs import Wish
 from engine.video_codecs import choose as encoding_for
 from engine.video_segments import Pieces
-from engine.video_source import examine, stills
-from engine.videos import Film, FrameUpscaler
+from engine.video_frames import stills
+from engine.video_source import examine
+from engine.videos import Film
 from tests.clips import RATE, store_clip
 from tests.commands import mild_model
 
@@ -33,7 +35,7 @@ SIZE = (640, 360)
 
 def film_of(source: Path, threads: int | None = None) -> Film:
     info = examine(source)
-    return Film(info, (2 * info.width, 2 * info.height), encoding_for(info, 2 * info.width, ".mp4", effort="fast"), False, threads)
+    return Film(info, (2 * info.width, 2 * info.height), encoding_for(info, 2 * info.width, ".mp4", Wish(effort="fast")), False, threads)
 
 
 def backends(threads: int | None = None):
@@ -55,11 +57,10 @@ def backends(threads: int | None = None):
 
 def upscale_only(film: Film, backend) -> float:
     """Frames a second without an encoder."""
-    upscaler = FrameUpscaler(backend, film, lambda: False)
-    start, count = time.perf_counter(), 0
-    for still in videos.ahead(stills(film.info, False, None, lambda _: None), videos.QUEUE):
-        upscaler.upscale(still)
-        count += 1
+    start = time.perf_counter()
+    read = videos.ahead(stills(film.info, False, None, lambda _: None), videos.QUEUE)
+    rough = videos.ahead(map(film.luma_stage(backend).run, read), videos.QUEUE)
+    count = sum(1 for _ in map(film.sample_stage(backend).run, rough))
     return count / (time.perf_counter() - start)
 
 
@@ -68,7 +69,7 @@ def whole(film: Film, backend, folder: Path) -> tuple[float, float]:
     pieces = Pieces(folder / "pieces", str(time.perf_counter_ns()))
     seen = []
     start = time.perf_counter()
-    videos.make_pieces(film, pieces, FrameUpscaler(backend, film, lambda: False), seen.append, lambda _: None)
+    videos.make_pieces(film, pieces, film.luma_stage(backend), seen.append, lambda _: None)
     seconds = time.perf_counter() - start
     pieces.remove()
     return seen[-1] / seconds, seconds
@@ -91,8 +92,8 @@ def apart(film: Film, backend, folder: Path) -> list[float]:
     read = list(stills(film.info, False, None, lambda _: None))
     spent.append(time.process_time() - mark)
     mark = time.process_time()
-    upscaler = FrameUpscaler(backend, film, lambda: False)
-    made = [upscaler.upscale(still) for still in read]
+    luma, samples = film.luma_stage(backend), film.sample_stage(backend)
+    made = [samples.run(luma.run(still)) for still in read]
     spent.append(time.process_time() - mark)
     mark = time.process_time()
     pieces, left = Pieces(folder / "apart", "apart"), iter(made)
