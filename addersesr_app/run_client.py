@@ -162,9 +162,7 @@ class RunClient(QObject):
         anew, lines, more = self._follower.read()
         if anew:
             self.record = Record()
-        for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # a damaged line costs its own event alone
-                self.record.apply(json.loads(line))
+        self.record.take(lines)
         if anew or lines:
             self.told.emit()
         return more

@@ -37,7 +37,7 @@ def state_sentence(run: RunClient) -> str:
     sentences = {
         "queued": _tr("Waits until the run before it is over."),
         "starting": _tr("Starting: looking through the pictures and decoding them…"),
-        "running": _tr("On {device}, {pictures} pictures.").format(device=record.device, pictures=record.pictures),
+        "running": _running(run),
         "paused": _tr("Paused: it uses no processor now."),
         "done": _tr("All {step} steps are done; the best network is kept.").format(step=f"{record.step:,}"),
         "stopped": _tr("Stopped at step {step}; the best network so far is kept.").format(step=f"{record.step:,}"),
@@ -47,9 +47,19 @@ def state_sentence(run: RunClient) -> str:
     return sentences[run.state]
 
 
+def _running(run: RunClient) -> str:
+    record = run.record
+    words = _tr("On {device}, {pictures} pictures.").format(device=record.device, pictures=record.pictures)
+    done, steps = record.imitated
+    if not record.step and done < steps:
+        first = _tr("Before the first step the adder layers learn to give what the start's layers give: {done} of {steps}.")
+        words += " " + first.format(done=f"{done:,}", steps=f"{steps:,}")
+    return words
+
+
 def _interrupted(run: RunClient) -> str:
     record = run.record
-    if not record.begun:
+    if not record.step:
         return _tr("The training ended before its first step: the process was killed, or the computer switched off.")
     lost = max(0, record.step - record.saved_step)
     return _tr(
