@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
 from addersesr_app.child import Child
 from engine import cost
+from engine.network import NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.network import NetworkSpec, Precision
+    from engine.network import Precision, Spec
 
 SIZE = (640, 360)
 """Input size that speed and energy are given for, in pixels."""
@@ -27,13 +28,19 @@ class Contender:
 
     name: str
     model: str
-    spec: NetworkSpec
+    spec: Spec
     precision: Precision
 
     @property
-    def energy_mj(self) -> float:
-        """Arithmetic energy at 45 nm for `SIZE`."""
-        return cost.cost(self.spec, *SIZE, self.precision).energy_mj
+    def energy_mj(self) -> float | None:
+        """Arithmetic energy at 45 nm for `SIZE`; None where it is unknown."""
+        known = cost.known_cost(self.spec, *SIZE, self.precision)
+        return None if known is None else known.energy_mj
+
+    @property
+    def block(self) -> Literal["convolution", "adder", "other"]:
+        """What its layers are; ``other`` for somebody else's network."""
+        return self.spec.block if isinstance(self.spec, NetworkSpec) else "other"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from addersesr_app.run_trial import SIZE, Contender, Trial, Verdict
 from addersesr_app.views.controls import Button, Card, column, label, row
 from addersesr_app.views.train_side import SideBySide
 from engine.errors import AdderSESRError
-from engine.network import NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +21,11 @@ if TYPE_CHECKING:
     from addersesr_app.run_client import RunClient
     from addersesr_app.run_desk import Runs
     from addersesr_app.theme import Theme
+    from engine.network import Precision
     from engine.protocol import ModelCard
 
 ROW = 32
+PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 MOST = 8
 """Networks that are measured at most."""
 
@@ -114,11 +115,11 @@ class MeasuredView(QWidget):
         cells = (
             one.name,
             one.precision,
-            self.tr("adder") if one.spec.block == "adder" else self.tr("convolution"),
+            {"adder": self.tr("adder"), "convolution": self.tr("convolution"), "other": "ONNX"}[one.block],
             "–" if verdict.psnr is None else f"{verdict.psnr:.3f} dB",
             "–" if verdict.ssim is None else f"{verdict.ssim:.4f}",
             "–" if verdict.seconds is None else numbers_shown.duration(verdict.seconds),
-            numbers_shown.energy(one.energy_mj),
+            "–" if one.energy_mj is None else numbers_shown.energy(one.energy_mj),
         )
         for place, text in enumerate(cells):
             item = QTableWidgetItem(text)
@@ -153,9 +154,7 @@ def contenders(run: RunClient, file: Path, cards: Sequence[ModelCard]) -> list[C
         found.append(Contender(run.name, str(file), spec, "int8"))
     others = [card for card in cards if card.scale == spec.scale and card.id != settings.name]
     for card in sorted(others, key=lambda card: ((card.m, card.f) != (spec.m, spec.f), card.block == spec.block)):
-        theirs = card.spec
-        if isinstance(theirs, NetworkSpec):
-            found += [Contender(card.title, card.file, theirs, precision) for precision in ("fp32", "int8") if precision in card.precisions]
+        found += [Contender(card.title, card.file, card.spec, precision) for precision in PRECISIONS if precision in card.precisions]
     return found[:MOST]
 
 
