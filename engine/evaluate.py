@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from engine import colour, images, metrics, tiles
+from engine.colour import Span
 from engine.errors import DataError
 from engine.formats import ENDINGS
 from engine.resize import imresize
@@ -64,9 +66,11 @@ def evaluate(
     on_picture: Callable[[int, int], None] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
     on_luma: OnLuma = lambda name, made, wanted: None,
+    jpeg: int | None = None,
 ) -> Evaluation:
     """Score ``backend`` on the pictures of ``data``: see `find_pairs` for its layouts.
 
+    With ``jpeg``, small pictures are saved as JPEG of that quality (1 to 100) with 4:2:0 subsampling first (`through_jpeg`).
     ``on_picture(done, total)`` is called after each, ``on_luma(name, made, wanted)`` with what is compared, (H, W) in 0..255;
     ``cancelled()`` is asked before each tile. Raises DataError where there is nothing to score or a pair does not fit,
     PictureError, BackendError, Cancelled.
@@ -74,14 +78,18 @@ def evaluate(
     pairs = find_pairs(data, backend.spec.scale)
     scores = []
     for done, pair in enumerate(pairs, 1):
-        scores.append(score(backend, pair, cancelled, on_luma))
+        scores.append(score(backend, pair, cancelled, on_luma, jpeg))
         on_picture(done, len(pairs))
     psnr, ssim = fmean(each.psnr for each in scores), fmean(each.ssim for each in scores)
     return Evaluation(model, backend.spec.scale, psnr, ssim, tuple(scores))
 
 
 def score(
-    backend: Backend, pair: Pair, cancelled: Callable[[], bool] = lambda: False, on_luma: OnLuma = lambda name, made, wanted: None
+    backend: Backend,
+    pair: Pair,
+    cancelled: Callable[[], bool] = lambda: False,
+    on_luma: OnLuma = lambda name, made, wanted: None,
+    jpeg: int | None = None,
 ) -> Score:
     """One pair's figures. Raises as `evaluate`."""
     scale = backend.spec.scale
@@ -91,7 +99,7 @@ def score(
     wanted = (low.height * scale, low.width * scale)
     if reference.shape != wanted or max(high.height - wanted[0], high.width - wanted[1]) >= scale:
         raise DataError(f"{pair.high}: {high.width}×{high.height} is not {scale} times {low.width}×{low.height} of {pair.low}")
-    y = upscaled_luma(backend, low, cancelled)
+    y = upscaled_luma(backend, low if jpeg is None else through_jpeg(low, jpeg), cancelled)
     levels = reference.astype(np.float64) * metrics.PEAK
     on_luma(pair.name, y, levels)
     try:
@@ -106,6 +114,15 @@ def upscaled_luma(backend: Backend, low: Picture, cancelled: Callable[[], bool])
         return metrics.rounded(tiles.run(backend, luma_of(low), cancelled=cancelled))
     rgb = tiles.run(backend, colour.to_unit(low.pixels, low.span), cancelled=cancelled)
     return colour.rgb_to_y(colour.from_unit(rgb, np.uint8)).astype(np.float64) * metrics.PEAK
+
+
+def through_jpeg(picture: Picture, quality: int) -> Picture:
+    """An 8-bit picture as it comes back from a JPEG of that quality with 4:2:0 chroma subsampling, libjpeg's own decoding."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420]
+    eight = colour.from_unit(colour.to_unit(picture.pixels, picture.span), np.uint8)
+    encoded = cv2.imencode(".jpg", eight if picture.grey else eight[..., ::-1], options)[1]
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE if picture.grey else cv2.IMREAD_COLOR_RGB)
+    return replace(picture, pixels=np.ascontiguousarray(decoded).astype(np.uint8), span=Span.of(np.uint8))
 
 
 def luma_of(picture: Picture) -> NDArray[np.float32]:

@@ -72,6 +72,11 @@ def test_eval_scores_a_folder_of_pictures(command, model_file, tmp_path):
     assert tree(crops) == sorted(f"{seed}{part}.png" for seed in range(2) for part in ("", "-difference", "-original"))
     assert size_of(crops / "0.png") == (48, 40)
     assert command("eval", "--model", model_file, "--data", tmp_path / "none").status == 1
+    plain = command("eval", "--model", "bicubic", "--data", tmp_path, "--json").value
+    spoilt = command("eval", "--model", "bicubic", "--data", tmp_path, "--jpeg", "30", "--json").value
+    assert (plain["model"], plain["scale"]) == ("bicubic", 2)
+    assert spoilt["psnr"] < plain["psnr"]
+    assert command("eval", "--model", "bicubic", "--data", tmp_path, "--jpeg", "101").status == 2
     assert command("eval", "--model", model_file, "--data", tmp_path, "--scale", "4").status == 2
 
 
