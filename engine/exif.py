@@ -17,7 +17,9 @@ ORIENTATION = 0x0112
 EXIF_IFD = 0x8769
 WIDTH_TAGS = (0x0100, 0xA002)
 HEIGHT_TAGS = (0x0101, 0xA003)
-SHORT, LONG = 3, 4
+RESOLUTION_TAGS, RESOLUTION_UNIT = (0x011A, 0x011B), 0x0128
+SHORT, LONG, RATIONAL = 3, 4, 5
+CENTIMETRES_AN_INCH = 2.54
 PREFIX = b"Exif\0\0"
 MAX_ENTRIES = 4096
 
@@ -43,6 +45,25 @@ def orientation(exif: bytes) -> int:
     except (struct.error, ValueError):
         pass
     return 1
+
+
+def resolution(exif: bytes) -> tuple[float, float] | None:
+    """The print resolution in pixels an inch, across and down; None where the block has none or is damaged."""
+    found: dict[int, float] = {}
+    try:
+        order = _byte_order(exif)
+        for entry in _entries(exif, order, _first_ifd(exif, order)):
+            if entry.tag in RESOLUTION_TAGS and entry.type == RATIONAL:
+                place = struct.unpack_from(order + "I", exif, entry.offset + 8)[0]
+                above, below = struct.unpack_from(order + "II", exif, place)
+                found[entry.tag] = above / below if below else 0.0
+            elif entry.tag == RESOLUTION_UNIT and entry.type == SHORT:
+                found[entry.tag] = struct.unpack_from(order + "H", exif, entry.offset + 8)[0]
+    except (struct.error, ValueError):
+        return None
+    an_inch = {2: 1.0, 3: CENTIMETRES_AN_INCH}.get(int(found.get(RESOLUTION_UNIT, 2)))
+    across, down = (found.get(tag, 0.0) for tag in RESOLUTION_TAGS)
+    return None if an_inch is None or min(across, down) <= 0 else (across * an_inch, down * an_inch)
 
 
 def upright(exif: bytes, width: int, height: int) -> bytes | None:

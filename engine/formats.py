@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from engine.picture import Metadata
 
+HALF = 0.5
+"""From this alpha on a pixel is opaque where there is nothing between opaque and transparent."""
 MAX_PIXELS = 500_000_000
 """Above this a picture is refused before it is decoded."""
 MAX_WHOLE_PIXELS = 120_000_000
@@ -25,15 +27,21 @@ MAX_WHOLE_PIXELS = 120_000_000
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """``bits`` a sample at most (32: float too); ``side`` the longest in pixels; ``strips``: read and written by the strip."""
+    """``bits`` a sample at most (32: float too); ``side`` the longest in pixels; ``strips``: read and written by the strip.
+
+    ``metadata``: profile, EXIF, XMP and print resolution are written there; ``resolution``: the last of them at least. ``colours``: how
+    many different ones a picture may have, None for any number. ``mask``: a pixel is transparent or it is not.
+    """
 
     bits: int
     side: int = 1 << 30
     alpha: bool = False
     pages: bool = False
     strips: bool = False
-    icc: bool = True
-    exif: bool = True
+    metadata: bool = True
+    resolution: bool = True
+    colours: int | None = None
+    mask: bool = False
 
     @property
     def most_pixels(self) -> int:
@@ -44,15 +52,15 @@ class Format:
 FORMATS = {
     "jpeg": Format(8, 65_500, strips=True),
     "png": Format(16, alpha=True, strips=True),
-    "apng": Format(8, alpha=True, pages=True, icc=False, exif=False),
+    "apng": Format(8, alpha=True, pages=True, metadata=False, resolution=False),
     "webp": Format(8, 16_383, alpha=True, pages=True),
-    "tiff": Format(32, alpha=True, pages=True, strips=True, exif=False),
-    "gif": Format(8, 65_535, alpha=True, pages=True, icc=False, exif=False),
+    "tiff": Format(32, alpha=True, pages=True, strips=True),
+    "gif": Format(8, 65_535, alpha=True, pages=True, metadata=False, resolution=False, colours=256, mask=True),
     "avif": Format(16, 16_384, alpha=True),
     "heic": Format(16, alpha=True),
-    "jp2": Format(16, 65_535, icc=False, exif=False),
-    "bmp": Format(8, 32_767, icc=False, exif=False),
-    "pnm": Format(32, icc=False, exif=False),
+    "jp2": Format(16, 65_535, metadata=False, resolution=False),
+    "bmp": Format(8, 32_767, metadata=False),
+    "pnm": Format(32, metadata=False, resolution=False),
 }
 """By the names of `engine.headers`: all that is read. HEIC is not written."""
 ENDINGS = {
@@ -110,13 +118,17 @@ def check_writable(path: Path, layout: Layout) -> None:
 def losses(path: Path, layout: Layout, metadata: Metadata) -> tuple[str, ...]:
     """What ``path``'s format cannot keep of a picture, in words for the user. Raises PictureError for an unknown ending."""
     kind = kind_of(path, layout, metadata)
-    fitted, _ = fitting(layout, kind)
+    holds, (fitted, _) = FORMATS[kind], fitting(layout, kind)
     lost = {
-        f"only the first of {layout.pages} pages": layout.pages > 1 and not FORMATS[kind].pages,
+        f"only the first of {layout.pages} pages": layout.pages > 1 and not holds.pages,
         f"{8 * fitted.dtype.itemsize} bits a sample instead of {8 * layout.dtype.itemsize}": fitted.dtype != layout.dtype,
         "transparency (put on white)": layout.alpha and not fitted.alpha,
-        "the colour profile": metadata.icc is not None and not FORMATS[kind].icc,
-        "EXIF data": metadata.exif is not None and not FORMATS[kind].exif,
+        "transparency other than all or none": fitted.alpha and holds.mask,
+        f"only {holds.colours} colours a picture": holds.colours is not None,
+        "the colour profile": metadata.icc is not None and not holds.metadata,
+        "EXIF data": metadata.exif is not None and not holds.metadata,
+        "XMP": metadata.xmp is not None and not holds.metadata,
+        "the print resolution": metadata.resolution is not None and not holds.resolution,
     }
     return tuple(f"{kind.upper()} does not keep everything: {what}" for what, is_lost in lost.items() if is_lost)
 
@@ -131,7 +143,7 @@ def fitting(layout: Layout, kind: str) -> tuple[Layout, Callable[[Strip], Strip]
     deep_enough = 8 * layout.dtype.itemsize <= holds.bits
     dtype = layout.dtype if deep_enough else np.dtype(np.uint16 if holds.bits == 16 else np.uint8)
     fitted = replace(layout, dtype=dtype, span=layout.span if deep_enough else Span.of(dtype), alpha=layout.alpha and holds.alpha)
-    if fitted == layout:
+    if fitted == layout and not (layout.alpha and holds.mask):
         return layout, lambda strip: strip
 
     def convert(strip: Strip) -> Strip:
@@ -139,6 +151,8 @@ def fitting(layout: Layout, kind: str) -> tuple[Layout, Callable[[Strip], Strip]
         if alpha is not None and not fitted.alpha:
             weight = alpha if layout.grey else alpha[..., None]
             unit, alpha = unit * weight + (1 - weight), None
+        if alpha is not None and holds.mask:
+            alpha = (alpha >= HALF).astype(np.float32)
         return Strip(unit, alpha).stored(fitted)
 
     return fitted, convert

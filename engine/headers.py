@@ -37,6 +37,16 @@ def size(head: bytes, name: str) -> tuple[int, int] | None:
         return None
 
 
+def left_out(head: bytes, name: str) -> tuple[str, ...]:
+    """What a GIF or AVIF file holds, as far as its beginning tells, that its reader does not take, in words for the user."""
+    found = {
+        "its XMP is not taken": name == "gif" and b"XMP DataXMP" in head,
+        "its colour profile is not taken": name == "gif" and b"ICCRGBG1012" in head,
+        "only the first picture of its film is taken": name == "avif" and b"avis" in _isobmff_brands(head),
+    }
+    return tuple(words for words, is_there in found.items() if is_there)
+
+
 def _isobmff_brands(head: bytes) -> set[bytes]:
     """The brands of an ISO base media file, by which HEIF and AVIF differ (ISO/IEC 23008-12)."""
     if head[4:8] != b"ftyp":

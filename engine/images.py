@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from engine import headers
-from engine.codecs import CodecError, Decoded
+from engine import exif, exif_tiff, headers
+from engine.codecs import CodecError, Decoded, blocks
 from engine.errors import PictureError
 from engine.formats import FORMATS, check_writable, fitting, kind_of
 from engine.picture import Metadata, Picture
@@ -24,7 +24,7 @@ from engine.rows import Layout, PageRows, PictureRows, Strip, first_rows, gather
 from engine.storing import aside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -61,11 +61,13 @@ def reading(path: Path, *, trusted: bool = False) -> Iterator[Reading]:
     Raises PictureError for a file that cannot be read, is no picture, is damaged, or is too large.
     """
     with _opened(path) as file:
-        kind = headers.kind(file.read(headers.HEAD_BYTES))
+        head = file.read(headers.HEAD_BYTES)
+        kind = headers.kind(head)
         if kind is None:
             raise PictureError(f"{path}: not a picture of a known format ({', '.join(FORMATS)})")
         decoded = _decode(path, file, kind, trusted=trusted)
-        yield Reading(path, kind, decoded.source.layout, decoded.metadata, decoded.warnings, decoded)
+        warnings = (*decoded.warnings, *headers.left_out(head, kind))
+        yield Reading(path, kind, decoded.source.layout, _with_resolution(decoded.metadata), warnings, decoded)
 
 
 def read(path: Path) -> Picture:
@@ -147,7 +149,7 @@ def _decode(path: Path, file: BinaryIO, kind: str, *, trusted: bool) -> Decoded:
 
             if not trusted:
                 _check_size(path, vips.size(file.fileno(), kind), FORMATS[kind].most_pixels)
-            return vips.decode(file.fileno(), kind)
+            return _with_exif(file, kind, lambda: vips.decode(file.fileno(), kind))
         file.seek(0)
         if kind == "heic":
             from engine.codecs import heif  # noqa: PLC0415
@@ -164,6 +166,20 @@ def _decode(path: Path, file: BinaryIO, kind: str, *, trusted: bool) -> Decoded:
         raise _damaged(path, error) from error
     except OSError as error:
         raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _with_exif(file: BinaryIO, kind: str, decode: Callable[[], Decoded]) -> Decoded:
+    """What ``decode`` gives, with a TIFF file's EXIF, which the library leaves out; read before, as both share one position."""
+    block = exif_tiff.block_of(file) if kind == "tiff" else None
+    decoded = decode()
+    return decoded if block is None else replace(decoded, metadata=replace(decoded.metadata, exif=block))
+
+
+def _with_resolution(metadata: Metadata) -> Metadata:
+    """The metadata with the print resolution that their EXIF tells, where the file itself tells none."""
+    if metadata.resolution is not None or metadata.exif is None:
+        return metadata
+    return replace(metadata, resolution=exif.resolution(metadata.exif))
 
 
 def _check_size(path: Path, size: tuple[int, int], most_pixels: int) -> None:
@@ -189,7 +205,8 @@ def _encode(layout: Layout, strips: Iterable[Strip], metadata: Metadata, kind: s
         if kind == "apng":
             file.write(opencv.encode_frames(gathered(layout, strips), layout, metadata.animation))
             return
-        file.write(opencv.encode(gathered(layout, strips).pixels, kind))
+        data = opencv.encode(gathered(layout, strips).pixels, kind)
+        file.write(blocks.with_resolution(data, metadata.resolution) if kind == "bmp" and metadata.resolution else data)
         return
     from engine.codecs import vips_save  # noqa: PLC0415
 
@@ -217,7 +234,11 @@ class _Sums:
 
     def added(self, strip: Strip) -> Strip:
         """Count a strip, the next one down, and pass it on."""
-        sampled = strip.pixels[-self._top % self._step :: self._step]
+        rows = slice(-self._top % self._step, None, self._step)
+        sampled = strip.pixels[rows]
+        if strip.alpha is not None:  # what cannot be seen need not be kept
+            seen = strip.alpha[rows] > 0
+            sampled = sampled * (seen if sampled.ndim == 2 else seen[..., None])
         self.total = self.total + sampled.sum(axis=(0, 1), dtype=np.float64)
         self.rows += len(sampled)
         self._top += len(strip.pixels)

@@ -39,6 +39,7 @@ def decode(data: bytes, most_pixels: int) -> Decoded:
             exif=raw.removeprefix(exif.PREFIX) if raw else None,
             xmp=info.get("xmp") or None,
         ),
+        (f"only the first of its {len(opened)} pictures is taken",) if len(opened) > 1 else (),
     )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from engine.codecs import CodecError, Decoded
+from engine.codecs import CodecError, Decoded, blocks
 from engine.colour import Span
-from engine.picture import Animation, Metadata, Picture
+from engine.picture import Animation, Picture
 from engine.rows import Layout, PictureRows, Strip, Window
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def decode(data: bytes, kind: str) -> Decoded:
     if stored.dtype not in (np.uint8, np.uint16, np.float32):
         raise CodecError(f"samples of type {stored.dtype} are not supported")
     pixels, alpha = _rgb(stored)
-    return Decoded(PictureRows(Picture(pixels, alpha, span=_span(pixels), format=kind)), Metadata())
+    return Decoded(PictureRows(Picture(pixels, alpha, span=_span(pixels), format=kind)), blocks.metadata(data, kind))
 
 
 def encode_frames(whole: Strip, layout: Layout, animation: Animation | None) -> bytes:
@@ -68,7 +69,7 @@ def _decode_frames(data: bytes) -> Decoded:
     height, width = frames[0].shape[:2]
     layout = Layout(height, width, pixels.ndim == 2, alpha is not None, pixels.dtype, Span.of(np.uint8), len(frames))
     animation = Animation(tuple(int(delay) for delay in np.ravel(film.durations)), int(film.loop_count))
-    return Decoded(Window(layout, iter([Strip(pixels, alpha)])), Metadata(animation=animation))
+    return Decoded(Window(layout, iter([Strip(pixels, alpha)])), replace(blocks.metadata(data, "apng"), animation=animation))
 
 
 def encode(pixels: NDArray[Any], kind: str) -> bytes:

@@ -26,6 +26,8 @@ _LOADERS = {"avif": "heif"}
 _FORMATS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32, "double": np.float64}
 _PLAIN = ("srgb", "rgb", "rgb16", "b-w", "grey16", "scrgb", "multiband", "histogram")
 _PAGED = ("tiff", "gif", "webp")
+_RESOLVED = ("jpeg", "png", "tiff")
+"""Of these the library reads the print resolution; of others it makes one up."""
 
 pyvips.cache_set_max(0)  # a cached operation would serve a file that has changed since
 
@@ -43,7 +45,7 @@ def decode(handle: int, kind: str) -> Decoded:
     except pyvips.Error as error:
         raise CodecError(reason(error)) from error
     bits = int(_field(image, "bits-per-sample") or 0) if kind == "avif" else 0
-    return Decoded(Window(layout, _strips(plain, layout, bits)), _metadata(plain, pages), (*left_out, *converted))
+    return Decoded(Window(layout, _strips(plain, layout, bits)), _metadata(plain, pages, kind), (*left_out, *converted))
 
 
 def size(handle: int, kind: str) -> tuple[int, int]:
@@ -65,8 +67,10 @@ def _all_pages(handle: int, kind: str) -> tuple[pyvips.Image, tuple[str, ...]]:
     """The pages below one another, or the first where they differ in size, which is then said."""
     image = _open(handle, kind, sequential=True)
     count = int(_field(image, "n-pages") or 1)
-    if kind not in _PAGED or count < 2:
+    if count < 2:
         return image, ()
+    if kind not in _PAGED:
+        return image, (f"only the first of its {count} pictures is taken",)
     try:
         return _open(handle, kind, sequential=True, pages=-1), ()
     except pyvips.Error:
@@ -130,10 +134,10 @@ def _span(image: pyvips.Image) -> Span:
     return Span(min(low, 0.0), max(high, 1.0))
 
 
-def _metadata(image: pyvips.Image, pages: int) -> Metadata:
+def _metadata(image: pyvips.Image, pages: int, kind: str) -> Metadata:
     raw = _field(image, "exif-data")
     resolution = None
-    if image.get_typeof("resolution-unit"):
+    if kind in _RESOLVED and image.get_typeof("resolution-unit"):
         resolution = (image.xres * MILLIMETRES_AN_INCH, image.yres * MILLIMETRES_AN_INCH)
     return Metadata(
         icc=_field(image, "icc-profile-data"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import pyvips
 
-from engine import exif
+from engine import exif, exif_tiff
 from engine.codecs import CodecError
 from engine.codecs.vips import MILLIMETRES_AN_INCH, reason
 from engine.rows import joined
@@ -37,7 +37,13 @@ def encode(layout: Layout, strips: Iterable[Strip], metadata: Metadata, kind: st
     """
     if layout.dtype.kind == "f":
         _save(_in_memory(layout, strips), layout, metadata, kind, quality, _Sink(file))
-        return
+    else:
+        _save_by_strips(layout, strips, metadata, kind, quality, file)
+    if kind == "tiff" and metadata.exif and (upright := exif.upright(metadata.exif, layout.width, layout.height)):
+        exif_tiff.add(file, upright)
+
+
+def _save_by_strips(layout: Layout, strips: Iterable[Strip], metadata: Metadata, kind: str, quality: int, file: BinaryIO) -> None:
     feed = _Feed()
     sink = _Sink(file)
     failures: list[Exception] = []
