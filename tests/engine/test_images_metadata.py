@@ -181,16 +181,18 @@ def test_exif_of_a_tiff_of_pages_and_of_float(tmp_path: Path) -> None:
 
 
 @given(st.data())
-def test_damaged_directories_give_some_tags_or_none(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_damaged_directories_give_some_tags_or_none(data: st.DataObject) -> None:
     block = camera_exif(data.draw(st.sampled_from([b"II", b"MM"]))).removeprefix(exif.PREFIX)
     damaged = bytearray(block[: data.draw(st.integers(0, len(block)))])
     for _ in range(data.draw(st.integers(0, 5)) if damaged else 0):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     found = exif_tiff.block_of(io.BytesIO(bytes(damaged)))
     assert found is None or exif.upright(found, 5, 6) is not None
-    path = tmp_path_factory.mktemp("damaged") / "p.tif"
-    images.write(Picture(drawn((5, 6, 3)), metadata=Metadata(exif=bytes(damaged))), path)
-    np.testing.assert_array_equal(images.read(path).pixels, drawn((5, 6, 3)))
+    file = io.BytesIO()
+    Image.fromarray(drawn((5, 6, 3))).save(file, "TIFF")
+    exif_tiff.add(file, bytes(damaged))
+    with Image.open(file) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), drawn((5, 6, 3)))
 
 
 def test_an_animated_png_gives_its_metadata(tmp_path: Path) -> None:
