@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     Shrink = Callable[[NDArray[Any], int], NDArray[Any]]
 
 Kind = Literal["photo", "video"]
+BLURRED, NOISY, COMPRESSED = 0.3, 0.3, 0.85
+"""How often each happens. What is spared them all is a clean picture: a network that never sees one learns to smooth it."""
 MOST_BLUR = 1.2
 """Standard deviation of the blur, in low-resolution pixels."""
 MOST_NOISE = 6.0
 """Standard deviation of the noise, in 8-bit levels."""
-QUALITIES = (40, 96)
+QUALITIES = (25, 96)
 SUBSAMPLINGS = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
 CODECS = (("libx264", "crf", (20, 33)), ("mpeg4", "qscale", (2, 9)), ("mpeg2video", "qscale", (2, 9)))
 """Video codecs with the option that sets their quality, and its range."""
@@ -50,9 +52,13 @@ def _shrink(kind: Kind, seed: int, variant: int) -> Shrink:
 
 
 def spoil(pixels: NDArray[Any], scale: int, kind: Kind, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture (H, W[, 3]), its sides multiples of ``scale``, scaled down and spoilt; 8 bits a sample."""
-    eight = _eight_bits(pixels)
-    small = noisy(smaller(blurred(eight, scale, rng), scale, rng), rng)
+    """A picture (H, W[, 3]), its sides multiples of ``scale``, scaled down and (mostly) spoilt; 8 bits a sample."""
+    blur, noise, compress = (rng.random() < chance for chance in (BLURRED, NOISY, COMPRESSED))
+    large = _eight_bits(pixels)
+    small = smaller(blurred(large, scale, rng) if blur else large, scale, rng)
+    small = noisy(small, rng) if noise else small
+    if not compress:
+        return small
     return as_video(small, rng) if kind == "video" else as_jpeg(small, rng)
 
 
@@ -79,8 +85,8 @@ def smaller(pixels: NDArray[np.uint8], scale: int, rng: np.random.Generator) -> 
 
 
 def noisy(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Gaussian noise, in half of all cases the same in every channel; now and then none."""
-    strength = max(0.0, rng.uniform(-0.25, 1)) * MOST_NOISE
+    """Gaussian noise, in half of all cases the same in every channel."""
+    strength = rng.uniform(0.1, 1) * MOST_NOISE
     shape = pixels.shape if rng.random() < 0.5 else (*pixels.shape[:2], *(1 for _ in pixels.shape[2:]))
     return _clipped(pixels + rng.normal(0, strength, shape))
 

@@ -61,6 +61,16 @@ def test_each_part_does_what_it_is_called() -> None:
         assert 0.5 < np.sqrt(np.mean(error**2)) < 40
 
 
+@pytest.mark.parametrize("kind", ["photo", "video"])
+def test_some_are_spared(kind: str) -> None:
+    """Clean pictures are among them, and ones that were compressed alone."""
+    picture = draw(6, 96, 96)
+    clean = imresize(picture, 48, 48).astype(float)
+    errors = [np.sqrt(np.mean((spoil(picture, 2, kind, np.random.default_rng(seed)) - clean) ** 2)) for seed in range(60)]
+    assert 0 < sum(error == 0 for error in errors) < 15
+    assert max(errors) > 5
+
+
 def test_codecs_leave_their_blocks() -> None:
     """Differences across 8 × 8 block borders grow more than those inside."""
     rng = np.random.default_rng(1)
