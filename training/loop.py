@@ -161,9 +161,9 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 
 def pixel_loss(output: Tensor, target: Tensor, loss: Loss) -> Tensor:
-    """The mean over pixels of |d|, of sqrt(d^2 + 1e-6), or of d^2; or ``psnr``, the mean over patches (N, C, H, W) of log(1 + m / 1e-6), with m
-    the mean of d^2.
+    """The mean over pixels of |d|, of sqrt(d^2 + 1e-6), or of d^2; for ``psnr`` the mean over patches (N, C, H, W) of a logarithm.
 
+    That is log(1 + m / 1e-6), with m the mean of d^2 over a patch.
     Logarithms are what a mean PSNR over pictures is made of (arXiv 2204.04676): a clean edge counts as much as a coarse texture whose
     errors are ten times as large. Errors well below 1e-3, a quarter of an 8-bit level, no longer count.
     """
