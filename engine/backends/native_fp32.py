@@ -9,6 +9,7 @@ import numpy as np
 from engine.backends.native_strips import Plan, Step, Tensor, grown, padded_channels
 from engine.kernels.buffers import View
 from engine.kernels.compile import Kernels, Shape
+from engine.kernels.winograd import OF_TAPS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,10 +47,11 @@ def _first(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
 
 
 def _convolution(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
-    """Weights (3, 3, C inputs, C outputs), table (2, C): bias, slope."""
+    """Weights (6, 3, C inputs, C outputs), each row of three taps transformed, and table (2, C): bias, slope."""
     weight = model.tensors[f"{layer.name}.weight"]
+    products_riow = np.einsum("pk,oirk->prio", OF_TAPS, weight, dtype=np.float64).astype(np.float32)
     table = np.stack([model.tensors[f"{layer.name}.bias"], _slope(model, layer)])
-    return _body_weight(weight, channels), View(grown(table, (2, channels)))
+    return View(grown(products_riow, (*products_riow.shape[:2], channels, channels))), View(grown(table, (2, channels)))
 
 
 def _adder(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.errors import Cancelled
 from engine.kernels.buffers import View
+from engine.kernels.winograd import TILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,9 +27,14 @@ if TYPE_CHECKING:
 MARGIN = 4
 """Columns of padding on either side of a window's rows, and at most as many rows above and below."""
 NARROWEST = 8
-"""Kernels work on blocks of up to so many pixels; narrower pictures are widened by padding that is wiped after each layer."""
+"""The kernels that read the luma plane and write the picture work on so many pixels; narrower pictures are widened by zeros."""
+NARROWEST_WINDOW = 20
+"""Between them, kernels work on blocks of up to so many pixels; a window is a multiple of `TILE` wide. What that adds to a
+picture's width is wiped after each layer."""
 STRIP_BYTES = 2**21
 """Size of the largest window of a strip: what two of them need should lie in a core's cache, and a call be worth its while."""
+STRIPS_A_WINDOW = 2
+"""Strips that a window has room for beside the rows it keeps: only when it is full are these rows moved back to its top."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +91,14 @@ class Plan:
 class Window:
     """The rows of one step's output that are still needed, in a buffer that moves down the picture."""
 
-    def __init__(self, tensor: Tensor, rows: int, width: int) -> None:
+    def __init__(self, tensor: Tensor, rows: int, width: int, written: int) -> None:
         self._padding = tensor.padding
         self._array = tensor.allocate(rows + 2 * MARGIN, width)
-        self._width = width
+        self._width = written
         self._base = -MARGIN  # the picture's row that is the array's row 0
         whole_origin = (self._base, -MARGIN, 0)[: self._array.ndim]
         self.readable = View(self._array, whole_origin)
-        self._interior = self._array[:, MARGIN : MARGIN + width]
+        self._interior = self._array[:, MARGIN : MARGIN + written]
         self._writable = View(self._interior, (self._base, 0, 0)[: self._array.ndim])
 
     def begin(self, row: int) -> None:
@@ -100,13 +106,12 @@ class Window:
         self._array[:MARGIN] = self._padding
         self._rebase(row - MARGIN)
 
-    def forget(self, row: int, end: int) -> None:
-        """Rows above ``row`` are not needed any more; rows to ``end`` are filled."""
-        kept = end - row
-        if row > self._base and kept > 0:
-            self._array[:kept] = self._array[row - self._base : end - self._base].copy()
-        if row > self._base:
-            self._rebase(row)
+    def make_room(self, row: int, end: int, goal: int) -> None:
+        """Rows above ``row`` are not needed any more, rows to ``end`` are filled, and rows to ``goal`` will be."""
+        if goal + MARGIN <= self._base + len(self._array):
+            return
+        self._array[: end - row] = self._array[row - self._base : end - self._base]
+        self._rebase(row)
 
     def writable(self, first: int, end: int) -> View:
         """Rows ``first`` to ``end`` of the picture's columns, to be filled."""
@@ -133,10 +138,12 @@ class Band:
 
     def __init__(self, plan: Plan, height: int, width: int, first: int, end: int) -> None:
         self._plan, self._height, self._width, self._first, self._end = plan, height, width, first, end
-        self._wide = max(width, NARROWEST)
+        self._plane_width = max(width, NARROWEST)
+        self._wide = -(-max(width, NARROWEST_WINDOW) // TILE) * TILE
         self._reaches = plan.reaches()
         strip = STRIP_BYTES // (self._wide * plan.pixel_bytes())
-        self._rows = max(1, min(strip, end - first + 2 * self._reaches[0]))
+        self._most_rows = end - first + 2 * self._reaches[0]
+        self._rows = max(1, min(strip, self._most_rows))
         self._windows = [self._window(index) for index in range(len(plan.steps) - 1)]
         self._done: list[int] = []
         self._readers = [[(i, step.radius) for i, step in enumerate(plan.steps) if index in step.reads] for index in range(len(plan.steps))]
@@ -144,10 +151,10 @@ class Band:
     def run(self, plane: NDArray[np.float32], picture: NDArray[np.float32], cancelled: Callable[[], bool]) -> None:
         """Upscale the band of luma ``plane`` (height, wide) into ``picture`` (scale*height, scale*wide), both float32.
 
-        wide is the width, or `NARROWEST`. Raises Cancelled soon after ``cancelled()`` turns true.
+        wide is the width, at least `NARROWEST`. Raises Cancelled soon after ``cancelled()`` turns true.
         """
         scale = self._plan.scale
-        source, target = View(plane), View(picture.reshape(self._height, scale, self._wide, scale))
+        source, target = View(plane), View(picture.reshape(self._height, scale, self._plane_width, scale))
         self._done = [max(0, self._first - reach) for reach in self._reaches]
         for window, row in zip(self._windows, self._done, strict=False):
             window.begin(row)
@@ -181,7 +188,7 @@ class Band:
             step.kernel(*views, target)
         else:
             window = self._windows[index]
-            window.forget(self._needed(index), first)
+            window.make_room(self._needed(index), first, goal)
             step.kernel(*views, window.writable(first, goal))
             window.finish(first, goal, self._width, self._height)
         self._done[index] = goal
@@ -191,10 +198,11 @@ class Band:
         return min([self._done[reader] - radius for reader, radius in self._readers[index]])
 
     def _window(self, index: int) -> Window:
-        output = self._plan.steps[index].output
-        assert output is not None
+        step = self._plan.steps[index]
+        assert step.output is not None
         lags = [self._reaches[index] - self._reaches[i] + step.radius for i, step in enumerate(self._plan.steps) if index in step.reads]
-        return Window(output, self._rows + max(lags), self._wide)
+        rows = min(STRIPS_A_WINDOW * self._rows, self._most_rows) + max(lags)
+        return Window(step.output, rows, self._wide, self._plane_width if step.reads_plane else self._wide)
 
 
 def padded_channels(f: int) -> int:

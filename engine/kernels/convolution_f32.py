@@ -1,37 +1,79 @@
-"""A body layer of a convolution network in float: 3x3, bias, ReLU or PReLU.
+"""A body layer of a convolution network in float: 3x3, bias, ReLU or PReLU, with half of the multiplications.
 
-Five pixels x 16 outputs are ten registers of sums. A tap of one input channel costs two weight vectors, loaded once for all five
-pixels, and one broadcast a pixel: 7 loads for 10 multiply-adds, which keeps the multipliers busy where kernels for wide networks,
-short of outputs to hold, wait for loads.
+Rows of three taps are taken by `winograd`, four pixels at a time: six products a tile, which are summed over rows and channels before
+they become outputs. For one of the six, the sums of five tiles x 16 outputs are ten registers. A tap of one input channel costs
+two weight vectors, loaded once for all five tiles, and one broadcast a tile: 7 loads for 10 multiply-adds, which keeps the multipliers
+busy where kernels for wide networks, short of outputs to hold, wait for loads. A block of tiles runs down a strip, so that each row of
+inputs is transformed once for the three rows of outputs that need it.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import halide as hl
 
-from engine.kernels.define import Definition, activated, dense, features, hold_in_registers, o, x, y
+from engine.kernels.define import Definition, activated, channel_block, dense, features, o, writes_features, x, y
+from engine.kernels.winograd import OF_INPUTS, OF_PRODUCTS, PRODUCTS, TILE
 
-PIXELS = 5
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TILES = 5
 LANES = 8
+ROWS = 32
+
+c, p, t = hl.Var("c"), hl.Var("p"), hl.Var("t")
 
 
 def build(channels: int, skip: bool = False) -> Definition:
-    """Inputs: x f32 (C, W, H) padded by 1, weights f32 (C outputs, C inputs, 3, 3), table f32 (C, 2): bias, slope; output f32.
+    """Inputs: x f32 (C, W, H) padded by 1, weights f32 (C outputs, C inputs, 3, 6), table f32 (C, 2): bias, slope; output f32.
 
+    W is a multiple of four; weights are what `winograd.OF_TAPS` makes of rows of taps.
     With ``skip``, the last layer of the body: its second input is the first layer's output f32 (C, W, H), which it adds to its own.
     """
     source, early = features("source", hl.Float(32), channels), features("early", hl.Float(32), channels)
-    weights = dense("weights", hl.Float(32), (channels, channels, 3, 3))
+    weights = dense("weights", hl.Float(32), (channels, channels, 3, PRODUCTS))
     table = dense("table", hl.Float(32), (channels, 2))
-    r = hl.RDom([(0, channels), (0, 3), (0, 3)], "r")
 
-    total = hl.Func("total")
-    total[o, x, y] = table[o, 0]
-    total[o, x, y] += source[r.x, x + r.y - 1, y + r.z - 1] * weights[o, r.x, r.y, r.z]
+    inputs = hl.Func("inputs")
+    inputs[c, t, p, y] = hl.mux(p, [_combined(row, [source[c, TILE * t + i - 1, y] for i in range(PRODUCTS)]) for row in OF_INPUTS])
+    r = hl.RDom([(0, channels), (0, 3)], "r")
+    total, products = hl.Func("total"), hl.Func("products")
+    total[o, t, p, y] = 0.0
+    total[o, t, p, y] += inputs[r.x, t, p, y + r.y - 1] * weights[o, r.x, r.y, p]
+    products[o, t, p, y] = total[o, t, p, y]
 
     layer = hl.Func("layer")
-    active = activated(total[o, x, y], table[o, 1])
+    outputs = [_combined(row, [products[o, x // TILE, i, y] for i in range(PRODUCTS)]) for row in OF_PRODUCTS]
+    active = activated(hl.mux(x % TILE, outputs) + table[o, 0], table[o, 1])
     layer[o, x, y] = active + early[o, x, y] if skip else active
 
-    hold_in_registers(layer, total, (r.x, r.y, r.z), channels, PIXELS, LANES)
-    return Definition(layer, (source, early, weights, table) if skip else (source, weights, table))
+    tasks = _schedule(layer, inputs, products, total, (r.x, r.y), channels)
+    return Definition(layer, (source, early, weights, table) if skip else (source, weights, table), tasks)
+
+
+def _combined(factors: Sequence[int], values: Sequence[hl.Expr]) -> hl.Expr:
+    """The sum of values times factors, without those that are 0."""
+    first, *others = [factor * value for factor, value in zip(factors, values, strict=True) if factor]
+    return sum(others, first)
+
+
+def _schedule(layer: hl.Func, inputs: hl.Func, products: hl.Func, total: hl.Func, r: Sequence[hl.RVar], channels: int) -> hl.Var:
+    """Blocks of `TILES` tiles down `ROWS` rows; returns the loop over these rows."""
+    xi, to, ti, oo, oi, ob, yo, yi = (hl.Var(name) for name in ("xi", "to", "ti", "oo", "oi", "ob", "yo", "yi"))
+    writes_features(layer, channels)
+    width = layer.output_buffer().dim(1)
+    width.set_min(0).set_extent(width.extent() // TILE * TILE)
+    layer.bound(o, 0, channels).split(o, ob, oi, channel_block(channels)).split(y, yo, yi, ROWS, hl.TailStrategy.GuardWithIf)
+    layer.split(x, t, xi, TILE).split(t, to, ti, TILES, hl.TailStrategy.ShiftInwards)
+    layer.reorder(oi, xi, ti, ob, yi, to, yo).vectorize(oi, LANES).unroll(xi)
+
+    inputs.store_at(layer, to).compute_at(layer, yi).store_in(hl.MemoryType.Stack)
+    inputs.bound(p, 0, PRODUCTS).bound_extent(t, TILES).reorder(p, c, t, y).vectorize(c, LANES).unroll(p)
+    products.compute_at(layer, ob).bound(p, 0, PRODUCTS).bound_extent(t, TILES)
+    products.reorder(o, t, p).vectorize(o, LANES).unroll(o).unroll(t)
+    total.compute_at(products, p).split(o, oo, oi, LANES).vectorize(oi).unroll(oo).unroll(t)
+    update = total.update().split(o, oo, oi, LANES)
+    update.reorder(oi, oo, t, *r).vectorize(oi).unroll(oo).unroll(t)
+    return yo

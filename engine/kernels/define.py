@@ -26,10 +26,14 @@ o, x, y = hl.Var("o"), hl.Var("x"), hl.Var("y")
 
 @dataclass(frozen=True)
 class Definition:
-    """A scheduled function and its inputs in the order in which they are given; the output's buffer comes last."""
+    """A scheduled function and its inputs in the order in which they are given; the output's buffer comes last.
+
+    ``tasks`` is the outermost loop, whose turns may run in parallel, where it is not that over rows.
+    """
 
     function: hl.Func
     inputs: tuple[hl.ImageParam, ...]
+    tasks: hl.Var | None = None
 
 
 def dense(name: str, kind: hl.Type, extents: Sequence[int]) -> hl.ImageParam:

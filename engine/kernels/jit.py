@@ -19,8 +19,10 @@ class JitKernel:
         self._halide = halide
         self._definition = definition
         self._lock = threading.Lock()
-        rows = definition.function.args()[-1]
-        definition.function.parallel(rows, ROWS_A_TASK, halide.TailStrategy.GuardWithIf)
+        if definition.tasks is not None:
+            definition.function.parallel(definition.tasks)
+        else:
+            definition.function.parallel(definition.function.args()[-1], ROWS_A_TASK, halide.TailStrategy.GuardWithIf)
         definition.function.compile_jit()
 
     def __call__(self, *views: View) -> None:
