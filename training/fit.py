@@ -1,7 +1,7 @@
 """Fitting a small network to somebody's own pictures or clips, in minutes, on the computer at hand.
 
-The material is its own teacher: scaled down it gives pairs. A fifth is held out; the network is expanded exactly to collapsible
-blocks, trained on the rest until the time is up, and kept only if it does better on what was held out.
+The material is its own teacher: scaled down it gives pairs. A fifth is held out; the network's
+kernels are trained on the rest by SOAP until the time is up, and kept only if it does better on what was held out.
 """
 
 from __future__ import annotations
@@ -39,9 +39,8 @@ if TYPE_CHECKING:
     from engine.weights import Model
     from training.network import FloatNetwork
 
-EXPANSION = 128
 BATCH, PATCH, LEAST_PATCH = 16, 32, 16
-RATE, EMA, WARM_UP = 5e-4, 0.995, 20
+RATE, EMA, WARM_UP = 3e-3, 0.995, 20
 HELD_EVERY, HELD_AT = 5, 2
 """Of five pictures or more the third of each five is held out; of fewer, a fifth of each."""
 GAP = 4
@@ -101,6 +100,7 @@ class Fit:
         """The fitted model; the figures of the one that it came from no longer hold for it."""
         about = {key: value for key, value in self.model.about.items() if key not in FIGURES}
         about |= {
+            "training": f"{about.get('training') or self.model.id}; then {fitting.step:,} steps on one's own pictures or clips",
             "title": f"{self.output.stem} (fitted from {self.model.id})",
             "fitted": {"from": self.model.id, "before_db": before_db, "after_db": after_db, "steps": fitting.step},
         }
@@ -118,10 +118,10 @@ class Fitting:
         self._batches = [torch.from_numpy(patches.draw(STATISTICS_STEP + i)[0]) for i in range(STATISTICS_BATCHES)]
         keep_freed_memory()
         torch.manual_seed(fit.seed)
-        self._network: FloatNetwork = build(spec, expansion=EXPANSION)
+        self._network: FloatNetwork = build(spec, expansion=0)
         begin_from(self._network, fit.model, self._batches)
         config = TrainConfig(
-            spec, EXPANSION, batch=BATCH, patch=patch, rate=RATE, warm_up=WARM_UP, ema=EMA, seed=fit.seed, steps=fit.steps or 1
+            spec, 0, optimiser="soap", batch=BATCH, patch=patch, rate=RATE, warm_up=WARM_UP, ema=EMA, seed=fit.seed, steps=fit.steps or 1
         )
         self._steps = fit.steps
         self._trainer = Trainer(config, self._network, patches)
