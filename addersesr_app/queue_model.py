@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QPixmap
 
+    from engine.events import Unit
     from engine.protocol import Network, Output
 
     AnyIndex = QModelIndex | QPersistentModelIndex
 
 State = Literal["waiting", "running", "paused", "done", "failed", "cancelled", "skipped"]
 ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled", "skipped"})
+MOST_TOLD = 8
 RUNNING: frozenset[State] = frozenset({"running", "paused"})
 
 
@@ -34,7 +36,10 @@ class Role(IntEnum):
 
 @dataclass(eq=False, slots=True)
 class QueueJob:
-    """One input and what became of it. ``finished`` are the files of a folder that are done, ``errors`` those that are not."""
+    """One input and what became of it.
+
+    ``finished`` are the files of a folder that are done, ``errors`` those that are not; ``warnings`` are what a person should know of them.
+    """
 
     id: str
     path: str
@@ -43,12 +48,14 @@ class QueueJob:
     state: State = "waiting"
     done: int = 0
     total: int | None = None
+    unit: Unit = "tile"
     seconds: float = 0.0
     energy_mj: float = 0.0
     message: str = ""
     result: str = ""
     finished: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     skipped: int = 0
     picture: QPixmap | None = None
     size: tuple[int, int] | None = None
@@ -64,6 +71,12 @@ class QueueJob:
         if self.state == "done":
             return 1.0
         return self.done / self.total if self.total else None
+
+
+def again(job: QueueJob) -> Output | None:
+    """Where to make a job's result again exactly: for one picture that is done and there, with its original; else None."""
+    there = job.unit == "tile" and job.state == "done" and Path(job.path).is_file() and Path(job.result).is_file()
+    return replace(job.output, redo=job.result, existing="rename") if there else None
 
 
 class QueueModel(QAbstractListModel):
@@ -87,7 +100,8 @@ class QueueModel(QAbstractListModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{job.name}: {self.describe(job)}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            return "\n".join([job.path, *job.errors[:8]]) if job.errors else job.message or job.path
+            told = [*job.errors[:MOST_TOLD], *job.warnings[:MOST_TOLD]]
+            return "\n".join([job.path, *told]) if told else job.message or job.path
         return {int(Role.JOB): job, int(Role.FRACTION): job.fraction}.get(role)
 
     def describe(self, job: QueueJob) -> str:
@@ -101,13 +115,17 @@ class QueueModel(QAbstractListModel):
                 spent = [numbers_shown.duration(job.seconds), numbers_shown.energy(job.energy_mj)] if job.finished else []
                 files = [self.tr("{count} files").format(count=len(job.finished))] if len(job.finished) > 1 else []
                 bad = [self.tr("{count} failed").format(count=len(job.errors))] if job.errors else []
-                return " · ".join([self.tr("Done"), *files, *bad, *spent])
+                return " · ".join([self.tr("Done"), *files, *bad, *spent, *self._notes(job)])
             case "failed":
                 return job.message or (job.errors[0] if job.errors else self.tr("Failed"))
             case "skipped":
                 return self.tr("Skipped: {reason}").format(reason=job.message)
             case _:
                 return self.tr("Cancelled")
+
+    def _notes(self, job: QueueJob) -> list[str]:
+        """What was warned of: a single thing itself, of more their number."""
+        return job.warnings if len(job.warnings) < 2 else [self.tr("{count} notes").format(count=len(job.warnings))]
 
     def add(self, job: QueueJob) -> None:
         """Append a job."""

@@ -12,11 +12,11 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QPixmap
 
 from addersesr_app.engine_client import STOPPED
-from addersesr_app.queue_model import ENDED, RUNNING, QueueJob, QueueModel
+from addersesr_app.queue_model import ENDED, RUNNING, QueueJob, QueueModel, again
 from addersesr_app.shared_picture import SharedPicture
 from engine import journal
 from engine.errors import OutputError
-from engine.events import Event, Failed, Finished, Progress, Skipped, Summary
+from engine.events import Event, Failed, Finished, Progress, Skipped, Summary, Warned
 from engine.journal import Entry, Journal
 from engine.protocol import CancelledRequest, Network, Output, Thumbnail, Thumbnailed, Told, Upscale
 
@@ -111,8 +111,16 @@ class QueueRunner(QObject):
             if job.state in ENDED and not (job.state == "done" and not job.errors):
                 job.done, job.total, job.message = 0, None, ""
                 job.errors.clear()
+                job.warnings.clear()
                 self._set_state(job, "waiting")
                 self._record(job, "queued", _data_of(job))
+        self.start()
+
+    def make_again(self, jobs: Iterable[QueueJob]) -> None:
+        """Make the results of these jobs again exactly, where they can be, as new jobs."""
+        for job in jobs:
+            if (output := again(job)) is not None:
+                self.add([job.path], job.network, output)
         self.start()
 
     def use(self, identity: str, jobs: Iterable[QueueJob]) -> None:
@@ -192,6 +200,8 @@ class QueueRunner(QObject):
                 self._on_failed(job, event)
             case Failed():
                 job.errors.append(event.message)
+            case Warned():
+                job.warnings.append(event.message)
             case Skipped():
                 job.skipped += 1
                 job.message = event.reason
@@ -202,7 +212,7 @@ class QueueRunner(QObject):
     def _progress(self, job: QueueJob, event: Progress) -> None:
         """A folder counts its files, a file its tiles or frames."""
         if event.unit == "file" or event.input == job.path:
-            job.done, job.total = event.done, event.total
+            job.done, job.total, job.unit = event.done, event.total, event.unit
             self.changed.emit()
 
     def _on_failed(self, job: QueueJob, event: Failed) -> None:

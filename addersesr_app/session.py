@@ -9,7 +9,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from addersesr_app.comparison import Patch
 from addersesr_app.shared_picture import SharedPicture
-from engine.events import Event, Failed, Progress
+from engine.errors import TooLargeError
+from engine.events import Event, Failed, Progress, Warned
 from engine.protocol import (
     CancelledRequest,
     Open,
@@ -45,7 +46,10 @@ class Sight:
 
 
 class PictureSession(QObject):
-    """One picture at a time and what the chosen network makes of it."""
+    """One picture at a time and what the chosen network makes of it.
+
+    ``warned`` tells what a person should know of a result that was saved, ``too_large`` the path of a picture that cannot be shown.
+    """
 
     opened = Signal()
     state_changed = Signal()
@@ -54,6 +58,8 @@ class PictureSession(QObject):
     progressed = Signal(int, int)
     failed = Signal(str)
     saved = Signal(str)
+    warned = Signal(str)
+    too_large = Signal(str, str)
 
     def __init__(self, client: EngineClient, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -87,7 +93,7 @@ class PictureSession(QObject):
         self.whole_wanted = whole
         self._client.forget(self._open_id)
         self._set_state("opening")
-        self._open_id = self._client.ask(lambda identity: Open(identity, path), self._on_opened)
+        self._open_id = self._client.ask(lambda identity: Open(identity, path), lambda event: self._on_opened(path, event))
 
     def choose(self, network: Network, card: ModelCard) -> None:
         """Use this network from now on; what another one made is let go."""
@@ -150,7 +156,7 @@ class PictureSession(QObject):
         self._client.release(pixels.name)
         return picture
 
-    def _on_opened(self, event: Event) -> None:
+    def _on_opened(self, path: str, event: Event) -> None:
         if isinstance(event, Opened):
             self._client.forget(self._work_id)
             self._client.forget(self._preview_id)
@@ -162,12 +168,17 @@ class PictureSession(QObject):
             for picture in old:
                 if picture is not None:
                     picture.close()
+        elif isinstance(event, Told) and isinstance(event.event, Failed) and event.event.error == TooLargeError.__name__:
+            self._set_state("open" if self.facts else "empty")
+            self.too_large.emit(path, event.event.message)
         else:
             self._on_end(event, "open" if self.facts else "empty")
 
     def _on_work(self, event: Event) -> None:
         if isinstance(event, Told) and isinstance(event.event, Progress):
             self.progressed.emit(event.event.done, event.event.total or 0)
+        elif isinstance(event, Told) and isinstance(event.event, Warned):
+            self.warned.emit(event.event.message)
         elif isinstance(event, Shown):
             self.shown = event
             self._set_after(self._take(event.pixels))
@@ -222,11 +233,13 @@ class PictureSession(QObject):
             self.failed.emit(event.event.message)
         if not isinstance(event, Previewed):
             return
-        sides = [self._take(pixels) for pixels in (event.left, event.right, event.heat) if pixels is not None]
+        blocks = [pixels for pixels in (event.left, event.right, event.heat) if pixels is not None]
+        sides = [SharedPicture(pixels) for pixels in blocks]
         if event.path == self.path and event.network == self._network and self.card is not None:
             images = [side.levels[0].copy() for side in sides]
             heat = images[2] if len(images) > 2 else None
             self.patch = Patch(event.region, self.card.scale, images[0], images[1], heat)
             self.patch_changed.emit()
-        for side in sides:
+        for side, pixels in zip(sides, blocks, strict=True):
             side.close()
+            self._client.release(pixels.name)

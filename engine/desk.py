@@ -133,8 +133,8 @@ class Desk:
         start = time.perf_counter()
         left, right = self._sides(request, cancelled) if request.reduce == 1 else self._reduced_sides(request, cancelled)
         seconds = time.perf_counter() - start
-        shown = [self._wall.hang(side, whole_only=True) for side in (left, right)]
-        warm = self._wall.hang(preview.heat(left, right), whole_only=True) if request.heat else None
+        shown = [self._wall.hang(side, whole_only=True, passing=True) for side in (left, right)]
+        warm = self._wall.hang(preview.heat(left, right), whole_only=True, passing=True) if request.heat else None
         return Previewed(
             request.id,
             request.path,
@@ -247,7 +247,7 @@ class Desk:
         if kept is not None:
             return kept
         picture, scale = self._gallery.picture(request.path), self._upscaler(request.network).backend.spec.scale
-        check_shown(request.path, picture.width * scale, picture.height * scale, "its result of ")
+        check_shown(request.path, picture.width * scale, picture.height * scale, "its result's ")
 
         def progress(done: int, total: int) -> None:
             tell(Progress(request.path, done, total, "tile"))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.protocol import Network, Pixels
 
 KEPT_PICTURES = 2
+SPARE_BLOCKS = 3
 MOST_SHOWN_PIXELS = 100_000_000
 """Of a source or a result that is held whole for the screen: 8 bytes a pixel, its copy in shared memory included."""
 
@@ -64,31 +65,61 @@ class Gallery:
 
 
 class Wall:
-    """Shared memory that the window has not mapped yet. For use from several threads."""
+    """Shared memory that the window looks at. For use from several threads.
+
+    What is hung with ``passing`` is used again after `take_down`: new memory costs a preview more than its pixels do.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._blocks: dict[str, SharedMemory] = {}
+        self._passing: set[str] = set()
+        self._spare: list[SharedMemory] = []
 
-    def hang(self, picture: Picture, *, whole_only: bool = False) -> Pixels:
+    def hang(self, picture: Picture, *, whole_only: bool = False, passing: bool = False) -> Pixels:
         """Put a picture where the window can see it, until `take_down`. Raises OutputError where there is no room."""
-        memory, pixels = display.share(picture, whole_only=whole_only)
+        levels = display.plan_levels(picture.width, picture.height, whole_only=whole_only)
         with self._lock:
+            memory = (self._spare_for(display.bytes_of(levels)) if passing else None) or display.memory_for(levels)
             self._blocks[memory.name] = memory
-        return pixels
+            if passing:
+                self._passing.add(memory.name)
+        return display.share(picture, memory, levels)
 
     def take_down(self, name: str) -> None:
-        """Let go of one block; the window keeps what it has mapped. Unknown names are left alone."""
+        """Let go of one block; unless it was ``passing``, the window keeps what it has mapped. Unknown names are left alone."""
         with self._lock:
             memory = self._blocks.pop(name, None)
-        if memory is not None:
-            memory.close()
-            memory.unlink()
+            if memory is None:
+                return
+            if name in self._passing and len(self._spare) < SPARE_BLOCKS:
+                self._spare.append(memory)
+                return
+            self._passing.discard(name)
+        _remove(memory)
 
     def clear(self) -> None:
         """Let go of everything."""
-        for name in tuple(self._blocks):
-            self.take_down(name)
+        with self._lock:
+            blocks = [*self._blocks.values(), *self._spare]
+            self._blocks, self._spare = {}, []
+        for memory in blocks:
+            _remove(memory)
+
+    def _spare_for(self, size: int) -> SharedMemory | None:
+        """A spare block of at least this size; smaller ones are removed, since what is seen has become larger."""
+        while self._spare:
+            memory = self._spare.pop()
+            if memory.size >= size:
+                return memory
+            self._passing.discard(memory.name)
+            _remove(memory)
+        return None
+
+
+def _remove(memory: SharedMemory) -> None:
+    memory.close()
+    memory.unlink()
 
 
 def check_shown(path: str, width: int, height: int, what: str = "") -> None:
@@ -96,8 +127,8 @@ def check_shown(path: str, width: int, height: int, what: str = "") -> None:
     if width * height > MOST_SHOWN_PIXELS:
         megapixels, most = width * height // 1_000_000, MOST_SHOWN_PIXELS // 1_000_000
         raise TooLargeError(
-            f"{path}: {what}{width}×{height} pixels ({megapixels} megapixels) are too many to be shown, which takes all of it at once "
-            f"(at most {most}); files are worked strip by strip, of any size"
+            f"{path}: {what}{width}×{height} pixels are too many to be shown ({megapixels} megapixels, at most {most}); "
+            "saving and the queue work strip by strip, at any size"
         )
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QLabel
 
-from addersesr_app.views.controls import IconButton, label, row
+from addersesr_app.views.controls import Button, IconButton, label, row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from addersesr_app.theme import Theme
 
 
@@ -26,7 +28,11 @@ class Banner(QFrame):
         close = IconButton(theme, "cancel", self.tr("Close the message"))
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text()))
         close.clicked.connect(self.clear)
-        line = row(self._icon, self._text, copy, close, margins=(16, 8, 8, 8), spacing=10)
+        self.action = Button(theme, "")
+        self.action.hide()
+        self.action.clicked.connect(self._act)
+        self._do: Callable[[], None] | None = None
+        line = row(self._icon, self._text, self.action, copy, close, margins=(16, 8, 8, 8), spacing=10)
         line.setStretch(1, 1)
         self.setLayout(line)
         self.hide()
@@ -39,16 +45,26 @@ class Banner(QFrame):
         """Say what went wrong."""
         self._say(text, "warning", "danger")
 
-    def say(self, text: str) -> None:
-        """Say something that is good to know."""
+    def say(self, text: str, action: str = "", do: Callable[[], None] | None = None) -> None:
+        """Say something that is good to know, with a button for what can be done about it."""
         self._say(text, "check", "accent")
+        self._do = do
+        self.action.setText(action)
+        self.action.setVisible(do is not None)
 
     def clear(self) -> None:
         """Say nothing."""
         self._text.clear()
         self.hide()
 
+    def _act(self) -> None:
+        do = self._do
+        self.clear()
+        if do is not None:
+            do()
+
     def _say(self, text: str, icon: str, colour: str) -> None:
         self._icon.setPixmap(self._theme.pixmap(icon, colour, 18, self.devicePixelRatioF()))
         self._text.setText(text)
+        self.action.hide()
         self.show()

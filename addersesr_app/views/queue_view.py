@@ -12,7 +12,7 @@ from PySide6.QtGui import QDesktopServices, QFont, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from addersesr_app import numbers_shown
-from addersesr_app.queue_model import ENDED, QueueJob, QueueModel, Role
+from addersesr_app.queue_model import ENDED, QueueJob, QueueModel, Role, again
 from addersesr_app.views.controls import Button, IconButton, column, label, row
 
 if TYPE_CHECKING:
@@ -193,11 +193,14 @@ class QueueView(QFrame):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         errors = "\n".join(text for job in jobs for text in (job.errors or ([job.message] if job.state == "failed" else [])))
+        notes = "\n".join(text for job in jobs for text in job.warnings)
         entries: list[tuple[str, Callable[[], None], bool]] = [
             (self.tr("Show before and after"), lambda: self._open(jobs), True),
             (self.tr("Fit the network to this"), lambda: self.fit_wanted.emit(list(jobs)), can_be_fitted_to(jobs)),
             (self.tr("Reveal in folder"), lambda: reveal(jobs[0].result or jobs[0].path), True),
             (self.tr("Copy error"), lambda: QGuiApplication.clipboard().setText(errors), bool(errors)),
+            (self.tr("Make again exactly"), lambda: self._runner.make_again(jobs), all(again(job) is not None for job in jobs)),
+            (self.tr("Copy notes"), lambda: QGuiApplication.clipboard().setText(notes), bool(notes)),
             (self.tr("Retry"), lambda: self._runner.retry(jobs), any(job.state in ENDED for job in jobs)),
             (self.tr("Cancel"), lambda: self._cancel(jobs), any(job.state not in ENDED for job in jobs)),
             (self.tr("Move up"), lambda: self._move(-1), True),
