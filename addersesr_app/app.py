@@ -15,6 +15,7 @@ from addersesr_app import glance, settings
 from addersesr_app.awake import Awake
 from addersesr_app.engine_client import EngineClient
 from addersesr_app.glance import Glance
+from addersesr_app.notices import Notices
 from addersesr_app.preferences import Preferences
 from addersesr_app.queue_model import QueueModel
 from addersesr_app.queue_runner import QueueRunner
@@ -139,6 +140,7 @@ class Application(QObject):
         self.queue.ended.connect(self._queue_ended)
         for signal in (self.session.opened, self.session.state_changed):
             signal.connect(self._offer_fitting)
+        Notices(self.session, self.queue, page, self)
         self.client.went_down.connect(page.banner.say_error)
         self.client.gave_up.connect(page.banner.say_error)
 

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import itertools
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.events import Warned
+from engine.video_mux import decoding_times
+from tests.clips import packets_of, store_clip, times_of
+from tests.films import output_of, store_rich, upscaled
+
+
+@given(st.permutations(range(8)), st.lists(st.integers(1, 1000), min_size=8, max_size=8))
+def test_decoding_times_grow_and_are_never_after_showing(order, gaps):
+    stamps = np.cumsum(gaps)
+    pts = [int(stamps[i]) for i in order]
+    dts = decoding_times(pts)
+    assert all(a < b for a, b in itertools.pairwise(dts))
+    assert all(decoded <= shown for decoded, shown in zip(dts, pts, strict=True))
+
+
+def test_sound_subtitles_chapters_attachments_and_notes_are_copied(tmp_path, film_model):
+    source = store_rich(tmp_path / "rich.mkv")
+    output = output_of(upscaled(film_model, source))
+    assert packets_of(output, "audio") == packets_of(source, "audio")
+    assert packets_of(output, "subtitle") == packets_of(source, "subtitle")
+    with av.open(str(source)) as before, av.open(str(output)) as after:
+        assert after.metadata["title"] == "A film"
+        assert after.chapters() == before.chapters()
+        assert [stream.type for stream in after.streams] == ["video", "audio", "subtitle", "attachment"]
+        assert after.streams[1].metadata["language"] == "deu"
+        assert after.streams.attachments[0].data == b"font"
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.mov"])
+def test_time_stamps_of_a_film_with_b_frames_and_sound_are_kept(tmp_path, film_model, name):
+    source = store_clip(tmp_path / name, 20, options={"bf": "3", "x264-params": "b-adapt=0"}, sound=True)
+    output = output_of(upscaled(film_model, source))
+    assert times_of(output) == times_of(source)
+    assert packets_of(output, "audio") == packets_of(source, "audio")
+    with av.open(str(source)) as before, av.open(str(output)) as after:
+        assert after.streams.video[0].duration == before.streams.video[0].duration
+
+
+def test_a_variable_frame_rate_is_kept(tmp_path, film_model):
+    pts = [0, 512, 600, 3000, 3001, 9000, 9512, 20000, 20512, 40000]
+    source = store_clip(tmp_path / "clip.mp4", 10, pts=pts, sound=True)
+    assert [moment * 12800 for moment in times_of(output_of(upscaled(film_model, source)))] == pts
+
+
+def test_what_the_container_cannot_hold_is_left_out_and_said(tmp_path, film_model):
+    source = store_rich(tmp_path / "rich.mkv")
+    events = upscaled(film_model, source, destination=tmp_path / "out.mp4")
+    assert any("subtitle stream" in event.message and "left out" in event.message for event in events if isinstance(event, Warned))
+    assert [data for _, data in packets_of(tmp_path / "out.mp4", "audio")] == [data for _, data in packets_of(source, "audio")]
