@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from training.network import FloatNetwork
 
 BATCH, PATCH, LEAST_PATCH = 16, 32, 16
-RATE, EMA, WARM_UP = 3e-3, 0.995, 20
+RATE, EMA, WARM_UP = 5e-3, 0.995, 20
 HELD_EVERY, HELD_AT = 5, 2
 """Of five pictures or more the third of each five is held out; of fewer, a fifth of each."""
 GAP = 4
