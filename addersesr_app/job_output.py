@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.events import Event, Failed, Finished, Progress, Skipped, Started, Summary, Warned
+from engine.events import Energy, Event, Failed, Finished, Planned, Prediction, Progress, Skipped, Started, Summary, Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,6 @@ class JobPrinter:
         self._folder = ""
         self._started_s = 0.0
         self._first_done = 0
-        self._frames = 0
 
     def show(self, event: Event) -> None:
         """Print one event: as JSON where that was asked for, else as text."""
@@ -39,12 +38,14 @@ class JobPrinter:
     def _text(self, event: Event) -> None:
         match event:
             case Started():
-                self._started_s, self._first_done, self._frames = self._clock(), -1, 0
+                self._started_s, self._first_done = self._clock(), -1
                 self._console.status(f"{self._folder}{Path(event.input).name}")
+            case Planned():
+                self._console.line(planned_line(event))
             case Progress():
                 self._progress(event)
             case Finished():
-                self._console.line(finished_line(event, self._frames))
+                self._console.line(finished_line(event))
             case Skipped():
                 self._console.note(f"{event.input}: left out ({event.reason})")
             case Warned():
@@ -61,8 +62,6 @@ class JobPrinter:
         if self._first_done < 0:  # a film that goes on starts in its middle
             self._first_done = event.done - 1
         done_now, elapsed_s = event.done - self._first_done, self._clock() - self._started_s
-        if event.unit == "frame":
-            self._frames = done_now
         parts = [f"{self._folder}{Path(event.input).name}"]
         if event.total is None:
             parts.append(f"{event.done} {event.unit}s")
@@ -72,21 +71,44 @@ class JobPrinter:
             parts.append(f"{done_now / elapsed_s:.1f} fps")
         if event.total is not None and event.total > event.done:
             parts.append(f"{duration(elapsed_s * (event.total - event.done) / done_now)} left")
+        if event.bytes is not None:
+            parts.append(byte_size(event.bytes))
+        if event.energy is not None:
+            parts += energies(event.energy)[-1:]
         self._console.status("  ".join(parts))
 
 
-def finished_line(event: Finished, frames: int = 0) -> str:
-    """Input and output, size, time, speed (of a film by its ``frames``) and energy, each number with its unit."""
+def planned_line(event: Planned) -> str:
+    """What an input would become, and for a film what that would take."""
+    parts = [f"{event.input} → {event.output}", f"{event.width}×{event.height}"]
+    if event.frames is not None:
+        parts.append(f"{event.frames} frames")
+    parts.append(event.model)
+    if (predicted := event.predicted) is not None:
+        parts += [size_range(predicted), f"about {duration(predicted.seconds)}", *energies(predicted.energy)]
+    return "  ".join(parts)
+
+
+def size_range(predicted: Prediction) -> str:
+    """A predicted size with how far it may be off."""
+    return f"about {byte_size(predicted.bytes)} ({byte_size(predicted.least_bytes)} to {byte_size(predicted.most_bytes)})"
+
+
+def finished_line(event: Finished) -> str:
+    """Input and output, size, time, speed and energy, each number with its unit, and of a film beside what had been predicted."""
     parts = [f"{event.input} → {event.output}"]
     if event.width and event.height:
         parts.append(f"{event.width}×{event.height}")
-    parts += [file_size(Path(event.output)), f"{event.seconds:.2f} s"]
-    if frames and event.seconds > 0:
-        parts.append(f"{frames} frames, {frames / event.seconds:.1f} fps")
+    predicted = event.predicted
+    parts.append(file_size(Path(event.output)) + (f" (predicted {byte_size(predicted.bytes)})" if predicted else ""))
+    parts.append(f"{event.seconds:.2f} s")
+    if event.frames and event.seconds > 0:
+        foretold = f" (predicted {event.frames / predicted.seconds:.1f})" if predicted and predicted.seconds > 0 else ""
+        parts.append(f"{event.frames} frames, {event.frames / event.seconds:.1f} fps{foretold}")
     elif event.width and event.height and event.seconds > 0:
         parts.append(f"{event.width * event.height / 1e6 / event.seconds:.2f} MP/s")
     parts.append(f"{event.model} {event.precision} on {event.backend}")
-    parts += energies(event)
+    parts += energies(event.energy, predicted.energy if predicted else None)
     return "  ".join(part for part in parts if part)
 
 
@@ -99,11 +121,17 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def energies(event: Finished) -> list[str]:
-    """Every energy that is known, each with how it is known."""
-    found = event.energy
-    known = ((found.arithmetic_mj, ARITHMETIC), (found.estimated_mj, ESTIMATED), (found.measured_mj, MEASURED))
-    return [f"{energy(value)} {label}" for value, label in known if value is not None]
+def energies(found: Energy, predicted: Energy | None = None) -> list[str]:
+    """Every energy that is known, each with how it is known, and with what had been predicted in the same sense."""
+    texts = []
+    for value, foretold, label in zip(_kinds(found), _kinds(predicted), (ARITHMETIC, ESTIMATED, MEASURED), strict=True):
+        if value is not None:
+            texts.append(f"{energy(value)} {label}" + ("" if foretold is None else f" (predicted {energy(foretold)})"))
+    return texts
+
+
+def _kinds(found: Energy | None) -> tuple[float | None, float | None, float | None]:
+    return (found.arithmetic_mj, found.estimated_mj, found.measured_mj) if found else (None, None, None)
 
 
 def energy(value_mj: float) -> str:
@@ -114,11 +142,17 @@ def energy(value_mj: float) -> str:
 
 
 def file_size(path: Path) -> str:
-    """A file's size in kB or MB, nothing where it has gone."""
+    """A file's size, nothing where it has gone."""
     try:
-        size = path.stat().st_size
+        return byte_size(path.stat().st_size)
     except OSError:
         return ""
+
+
+def byte_size(size: int) -> str:
+    """A number of bytes in kB, MB or GB."""
+    if size >= 1e9:
+        return f"{size / 1e9:.2f} GB"
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import planning, selection
 from engine.errors import AdderSESRError, Cancelled
-from engine.events import Event, Failed, Finished, Progress, Skipped, Started, Summary
+from engine.events import Event, Failed, Finished, Planned, Progress, Skipped, Started, Summary
 from engine.naming import Naming, check_template
 from engine.selection import Target
 from engine.storing import sweep
@@ -87,29 +87,30 @@ class Tools:
     meters: Sequence[Meter] = ()
 
 
-def run(job: Job, tools: Tools, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+def run(job: Job, tools: Tools, cancelled: Callable[[], bool] = lambda: False, *, dry: bool = False) -> Iterator[Event]:
     """Do ``job`` in a thread and yield its events; the last is a `Summary`. Closing the generator cancels it within a tile.
 
-    Raises Cancelled after the summary where ``cancelled`` became true before the end; UsageError, ModelError and
-    BackendError before the first event where nothing can be done at all.
+    ``dry``: nothing is written; each input is answered by a `Planned` that tells what would come of it. Raises Cancelled after the
+    summary where ``cancelled`` became true before the end; UsageError, ModelError and BackendError before the first event where
+    nothing can be done at all.
     """
-    return stream(partial(perform, job, tools), cancelled)
+    return stream(partial(perform, job, tools, dry=dry), cancelled)
 
 
-def perform(job: Job, tools: Tools, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> None:
+def perform(job: Job, tools: Tools, emit: Callable[[Event], None], cancelled: Callable[[], bool], *, dry: bool = False) -> None:
     """As `run`, in the calling thread: events go to ``emit``; ``cancelled`` is asked at every tile and may block to pause."""
     settings, chosen = _chosen(job, tools.catalogue)
     plan = _without(planning.plan(job.inputs, naming(settings, chosen)), job.done)
     workshop = Workshop(settings, chosen, tools.calibration, tuple(tools.meters))
     if plan.tasks:
         workshop.prepare()
-    for folder in {task.output.parent for task in plan.tasks}:
+    for folder in {task.output.parent for task in plan.tasks} if not dry else ():
         sweep(folder)
     tally = _Tally(emit)
     for notice in plan.notices:
         tally.tell(notice)
     try:
-        _work_through(plan, workshop, tally, cancelled)
+        _work_through(plan, workshop, tally, cancelled, dry=dry)
     finally:
         emit(tally.summary())
 
@@ -131,9 +132,15 @@ def _without(plan: Plan, done: frozenset[Path]) -> Plan:
 
 def naming(settings: Settings, chosen: Selection) -> Naming:
     """The rules for names that ``settings`` ask for."""
-    precision = "fp32" if settings.precision == "auto" else settings.precision
     return Naming(
-        chosen.nominal_scale, settings.destination, settings.template, settings.extension, settings.existing, chosen.nominal.id, precision
+        chosen.nominal_scale,
+        settings.destination,
+        settings.template,
+        settings.extension,
+        settings.existing,
+        chosen.nominal.id,
+        "fp32" if settings.precision == "auto" else settings.precision,
+        settings.excerpt.words(),
     )
 
 
@@ -149,18 +156,18 @@ class _Tally:
         self.emit(event)
 
     def summary(self) -> Summary:
-        return Summary(self.counts[Finished], self.counts[Failed], self.counts[Skipped])
+        return Summary(self.counts[Finished] + self.counts[Planned], self.counts[Failed], self.counts[Skipped])
 
 
-def _work_through(plan: Plan, workshop: Workshop, tally: _Tally, cancelled: Callable[[], bool]) -> None:
+def _work_through(plan: Plan, workshop: Workshop, tally: _Tally, cancelled: Callable[[], bool], *, dry: bool) -> None:
     """Do every task in turn. Raises Cancelled."""
     members = Counter(task.root for task in plan.tasks)
     done: Counter[Path | None] = Counter()
     for task in plan.tasks:
         if cancelled():
             raise Cancelled("cancelled")
-        tally.tell(_attempt(task, workshop, tally.emit, cancelled))
-        if task.root is not None:
+        tally.tell(_attempt(task, workshop, tally.emit, cancelled, dry=dry))
+        if task.root is not None and not dry:
             done[task.root] += 1
             tally.tell(Progress(str(task.root), done[task.root], members[task.root], "file"))
 
@@ -170,11 +177,13 @@ def _work_on(kind: Kind) -> Any:
     return import_module("engine.video_work" if kind == "video" else "engine.picture_work")
 
 
-def _attempt(task: Task, workshop: Workshop, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> Event:
+def _attempt(task: Task, workshop: Workshop, emit: Callable[[Event], None], cancelled: Callable[[], bool], *, dry: bool) -> Event:
     """Do one task and say how it ended. Raises Cancelled alone: whatever else happens concerns this file only."""
-    emit(Started(str(task.source), str(task.output)))
+    if not dry:
+        emit(Started(str(task.source), str(task.output)))
     try:
-        return _work_on(task.kind).upscale(task, workshop, emit, cancelled)  # type: ignore[no-any-return]
+        work = _work_on(task.kind)
+        return (work.plan if dry else work.upscale)(task, workshop, emit, cancelled)  # type: ignore[no-any-return]
     except Cancelled:
         raise
     except AdderSESRError as error:

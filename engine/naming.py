@@ -27,7 +27,8 @@ class Naming:
 
     ``destination`` is a file or a folder, or None for beside the source; ``template`` has placeholders such as ``{stem}``
     and no extension; ``extension`` (with its dot) is None where the source's is kept. ``existing`` says what to do with a
-    name that is taken: take the next free one, replace, or leave the input alone.
+    name that is taken: take the next free one, replace, or leave the input alone. ``excerpt`` ends the names of films of which only
+    a part is done.
     """
 
     scale: int
@@ -37,6 +38,7 @@ class Naming:
     existing: Existing = "rename"
     model: str = ""
     precision: str = ""
+    excerpt: str = ""
 
     def __post_init__(self) -> None:
         if self.template is not None:
@@ -47,6 +49,8 @@ class Naming:
         chosen = self.template or template or DEFAULT_TEMPLATE
         values = {"stem": source.stem, "scale": str(self.scale), "model": self.model, "precision": self.precision}
         stem = chosen.format_map({**values, "extension": source.suffix.lstrip("."), "folder": source.parent.name})
+        if self.excerpt:
+            stem += f"_{self.excerpt}"
         if not stem.strip(". ") or _FORBIDDEN & set(stem):
             raise OutputError(f"{source}: '{chosen}' gives '{stem}', which cannot be a file's name")
         return fit(stem, extension)

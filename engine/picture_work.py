@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from engine import images, provenance, redo
 from engine.errors import BackendError, OutputError
-from engine.events import Event, Finished
-from engine.formats import losses
+from engine.events import Event, Finished, Planned
+from engine.formats import FORMATS, kind_of, losses
 from engine.naming import next_free
+from engine.rows import PageRows
 from engine.upscaler import Upscaler, steps_to
 from engine.workshop import Reporter, make_folder
 
@@ -49,9 +50,24 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
         report.warn(redo.verdict(shop.settings.redo, task.source, output))
     factors = [model.spec.scale**step for step in range(steps_to(source.layout, size, model.spec.scale))]
     sizes = [(source.layout.width * k, source.layout.height * k) for k in factors]
-    energy = shop.energy(model, sizes, measured, source.layout.pages)
+    energy = shop.energy(model, sizes, measured, _kept_pages(source, output))
     backend, seconds = shop.backend(model), time.perf_counter() - started
     return Finished(str(task.source), str(output), seconds, model.id, backend.name, backend.precision, energy, *size)
+
+
+def plan(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> Planned:
+    """What `upscale` would make of a picture. Raises AdderSESRError."""
+    report = Reporter(str(task.source), emit)
+    with images.reading(task.source) as source:
+        width, height = source.layout.width, source.layout.height
+    model = shop.model_for(task.source, width, height, report)
+    size = shop.chosen.target.size(width, height, model.spec.scale)
+    return Planned(str(task.source), str(task.output), *size, model.id)
+
+
+def _kept_pages(source: Reading, output: Path) -> int:
+    """How many of a picture's pages the format of ``output`` holds."""
+    return source.layout.pages if FORMATS[kind_of(output, source.layout, source.metadata)].pages else 1
 
 
 def _attempt(
@@ -66,7 +82,8 @@ def _attempt(
     """Run the network over ``source`` and store what comes out at ``output``."""
     settings = shop.settings
     upscaler = Upscaler(shop.backend(model), tile=settings.tile)
-    layout, strips = upscaler.stream(source, report.progress, cancelled, size)
+    taken = source if _kept_pages(source, output) == source.layout.pages else PageRows(source, 0)
+    layout, strips = upscaler.stream(taken, report.progress, cancelled, size)
     metadata = source.metadata
     if settings.provenance:
         made = provenance.made_with(model, upscaler.backend, size, settings.tile, settings.quality, source.path)

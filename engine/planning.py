@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.errors import OutputError, PictureError, UsageError
@@ -101,6 +101,7 @@ def output_for(file: Found, naming: Naming, *, alone: bool) -> Path:
     if destination is not None and alone and is_file_name(destination):
         return destination
     writable = WRITABLE_PICTURES if file.kind == "picture" else WRITABLE_VIDEOS
+    naming = naming if file.kind == "video" else replace(naming, excerpt="")
     extension = output_extension(file.path, naming, writable, FALLBACKS[file.kind])
     if file.root is None:
         pictures = sequence(file.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -104,6 +105,7 @@ def choose(info: VideoInfo, width: int, extension: str, wish: Wish, tell: Callab
     ``auto`` is H.264, H.265 where the film has a high dynamic range, AV1 in WebM. Where hardware was wished for that is not there or
     refuses, ``tell`` hears so and the processor does it. Raises VideoError for an encoder that this computer does not have.
     """
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone: the encoder has no other way to be told to be quiet
     name = _automatic(info, width, extension) if wish.codec == "auto" else cast("Codec", wish.codec)
     stand_in = CODERS[name].stand_in
     if stand_in and (problem := trouble(name)):
@@ -116,7 +118,7 @@ def choose(info: VideoInfo, width: int, extension: str, wish: Wish, tell: Callab
         raise VideoError(f"the encoder {name} is not available on this computer")
     options = _quality_options(name, wish)
     if light := _light_words(info, name):
-        options["x265-params"] = ":".join(filter(None, (options.get("x265-params"), light)))
+        options["x265-params"] = f"{options['x265-params']}:{light}"
     if extension == ".avi":
         options["bf"] = "0"  # AVI has no time stamps, so no frames out of order
     return Encoding(name, CODERS[name].name, _nearest(info.form, forms, name), tuple(sorted(options.items())))
@@ -130,8 +132,8 @@ def _quality_options(name: Codec, wish: Wish) -> dict[str, str]:
         options[coder.factor] = str(round(factor))
         if round(factor) == 0 and name == "vp9":
             options["lossless"] = "1"
-        if round(factor) == 0 and name == "x265":
-            options["x265-params"] = "lossless=1"
+        if name == "x265":
+            options["x265-params"] = "log-level=error" + (":lossless=1" if round(factor) == 0 else "")
     if name == "vp9":
         options["b"] = "0"
     return options | (_AMF_MODES if name.endswith("amf") else {})

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import av
 
-from engine import cpu, video_segments
+from engine import video_segments
 from engine.events import Prediction
 from engine.video_frames import stills
 from engine.video_options import Excerpt
 from engine.video_source import open_video, video_stream
+from engine.videos import upscaled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,36 +124,32 @@ def _runs(film: Film, backend: Backend, frames: int, cancelled: Callable[[], boo
 
 def _run(film: Film, backend: Backend, excerpt: Excerpt, length: int, budget_s: float, cancelled: Callable[[], bool]) -> Run | None:
     """Decode, upscale and encode up to ``length`` frames from the excerpt's start on."""
-    luma, samples = film.luma_stage(backend, cancelled), film.sample_stage(backend)
-    clock = _Clock()
+    luma, clock = film.luma_stage(backend, cancelled), _Clock()
 
-    def made() -> Iterator[Still]:
+    def read() -> Iterator[Still]:
         for number, still in enumerate(stills(film.info, film.deinterlace, None, lambda _: None, excerpt)):
             if number == 0:
                 clock.start()  # finding the place is no part of the work
             elif number == length or (number >= FEWEST_RUN_FRAMES and clock.passed() > budget_s):
                 return
-            yield samples.run(luma.run(still))
+            yield still
 
-    with av.open(io.BytesIO(), "w", format=video_segments.piece_format(film.encoding.codec)) as container:
-        sizes = [packet.size for packet in video_segments.packets(container, made(), film.info, film.encoding, film.threads)]
-    if not sizes:
-        return None
-    seconds = clock.busy() / cpu.cores() if backend.device == "cpu" else clock.passed()
-    return Run(len(sizes), sizes[0], sum(sizes[1:]), luma.computed, seconds)
+    container = video_segments.piece_format(film.encoding.codec)
+    with av.open(io.BytesIO(), "w", format=container) as memory, upscaled(film, luma, read()) as made:
+        sizes = [packet.size for packet in video_segments.packets(memory, made, film.info, film.encoding, film.threads)]
+    return Run(len(sizes), sizes[0], sum(sizes[1:]), luma.computed, clock.passed()) if sizes else None
 
 
 class _Clock:
-    """Time since its start: passed, and that in which processors were busy with this process."""
+    """Seconds since its start."""
 
     def __init__(self) -> None:
         self.start()
 
     def start(self) -> None:
-        self._passed, self._busy = time.perf_counter(), time.process_time()
+        """Begin again."""
+        self._begun = time.perf_counter()
 
     def passed(self) -> float:
-        return time.perf_counter() - self._passed
-
-    def busy(self) -> float:
-        return time.process_time() - self._busy
+        """Seconds so far."""
+        return time.perf_counter() - self._begun

@@ -50,7 +50,7 @@ def stills(
     """
     resumed = after is not None and not deinterlace and _can_seek(info, after[1])
     begin = None if excerpt.start_s is None else info.pts_at(excerpt.start_s)
-    end = None if excerpt.end_s is None else info.pts_at(excerpt.end_s)
+    end = None if excerpt.end_s is None else info.pts_until(excerpt.end_s)
     place = after[1] if after and resumed else _sought(info, begin, deinterlace)
     with open_video(info.path) as container:
         stream = video_stream(container, info.path)

@@ -32,7 +32,7 @@ class Excerpt:
     def __post_init__(self) -> None:
         start_s = self.start_s or 0.0
         if start_s < 0 or (self.end_s is not None and self.end_s <= start_s):
-            raise UsageError(f"no part of a film lies between {start_s:g} s and {self.end_s:g} s")
+            raise UsageError(f"there is no part of a film from {start_s:g} s to {'its end' if self.end_s is None else f'{self.end_s:g} s'}")
 
     @property
     def whole(self) -> bool:

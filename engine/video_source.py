@@ -30,6 +30,8 @@ PROBED_FRAMES = 12
 GAP_FRAMES = 2.5
 """In a film of constant rate, frames so far apart that one or more are missing between them."""
 SAME_RATE = 0.001
+TIME_SLACK = 1e-3
+"""Of a unit of a film's time base: what a time in seconds may be off by its rounding."""
 DEFAULT_RATE = Fraction(25)
 PQ, HLG = 16, 18
 """Transfer characteristics of high dynamic range (ITU-T H.273)."""
@@ -84,8 +86,12 @@ class VideoInfo:
         return max(1, round(1 / (self.rate * self.time_base)))
 
     def pts_at(self, seconds: float) -> int:
-        """The time stamp of a moment, counted from the first frame."""
-        return self.start + round(seconds / self.time_base)
+        """The last time stamp that is not after a moment, counted from the first frame."""
+        return self.start + math.floor(seconds / self.time_base + TIME_SLACK)
+
+    def pts_until(self, seconds: float) -> int:
+        """The first time stamp that is not before a moment, counted from the first frame."""
+        return self.start + math.ceil(seconds / self.time_base - TIME_SLACK)
 
     def frames_in(self, excerpt: Excerpt) -> int | None:
         """About how many frames an excerpt has; None where nothing tells."""

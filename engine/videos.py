@@ -7,6 +7,7 @@ finished survives a crash; the same job, started again, goes on after the last o
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -73,6 +74,20 @@ def work_folder(output: Path) -> Path:
     return output.with_name(f".addersesr-{hashlib.sha256(output.name.encode(errors='surrogateescape')).hexdigest()[:12]}.pieces")
 
 
+@contextmanager
+def upscaled(film: Film, luma: LumaStage, stills: Iterator[Still]) -> Iterator[Iterator[Still]]:
+    """The frames made larger, each stage a little ahead of the next in a thread of its own; the threads end with the block."""
+    read = ahead(stills, QUEUE)
+    rough = ahead(map(luma.run, read), QUEUE)
+    made = ahead(map(film.sample_stage(luma.backend).run, rough), QUEUE)
+    try:
+        yield made
+    finally:
+        made.close()
+        rough.close()
+        read.close()
+
+
 def make_pieces(film: Film, pieces: Pieces, luma: LumaStage, on_frame: Callable[[int], None], damaged: Callable[[float], None]) -> None:
     """Encode every piece that is missing. ``on_frame`` is told how many frames are encoded, earlier runs' included.
 
@@ -80,17 +95,10 @@ def make_pieces(film: Film, pieces: Pieces, luma: LumaStage, on_frame: Callable[
     """
     last = pieces.done[-1] if pieces.done else None
     after = None if last is None else (last.last_number, last.last_pts)
-    stills = ahead(video_frames.stills(film.info, film.deinterlace, after, damaged, film.excerpt), QUEUE)
-    rough = ahead(map(luma.run, stills), QUEUE)
-    made = ahead(map(film.sample_stage(luma.backend).run, rough), QUEUE)
-    try:
+    with upscaled(film, luma, video_frames.stills(film.info, film.deinterlace, after, damaged, film.excerpt)) as made:
         while (first := next(made, None)) is not None:
             piece = _told(_chain(first, islice(made, video_segments.FRAMES - 1)), on_frame)
             pieces.write(piece, film.info, film.encoding, film.threads)
-    finally:
-        made.close()
-        rough.close()
-        stills.close()
     if not pieces.done:
         raise VideoError(f"{film.info.path}: no frame of it can be decoded{'' if film.excerpt.whole else ' in this part'}")
 

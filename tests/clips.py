@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
+import cv2
 import numpy as np
+
+import resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 RATE = 25
+BASE = Fraction(1, 12800)
 AUDIO_RATE = 48000
 
 
@@ -48,7 +52,7 @@ def store_clip(
     edit: Callable[[av.VideoFrame], None] = lambda made: None,
 ) -> Path:
     """A film of ``count`` frames. ``moments`` says what each shows, ``pts`` when, in units of 1/12800 s."""
-    base = Fraction(1, 12800)
+    base = Fraction(1, RATE) if path.suffix == ".avi" else BASE  # AVI knows no finer times than its frames
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=RATE, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *size, form
@@ -57,13 +61,33 @@ def store_clip(
         prepare(container, stream)
         for i in range(count):
             made = frame(*size, form, moments[i] if moments else i)
-            made.pts, made.time_base = (pts[i] if pts else i * 512), base
+            made.pts, made.time_base = (pts[i] if pts else round(i / RATE / base)), base
             edit(made)
             container.mux(stream.encode(made))
         container.mux(stream.encode(None))
         if audio is not None:
             _add_sound(container, audio, count / RATE)
     return path
+
+
+def store_walk(path: Path, count: int, *, size: tuple[int, int] = (160, 96), noise: float = 2.0, seed: int = 0, **options: Any) -> Path:
+    """A film that is like one from a camera: it walks over the sample picture, each frame with its own noise."""
+    pixels = cv2.imdecode(np.frombuffer((Path(resources.__file__).parent / "sample.png").read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    rng = np.random.default_rng(seed)
+    width, height = size
+    assert pixels is not None
+
+    def edit(made: av.VideoFrame) -> None:
+        step = made.pts / 512
+        left = (pixels.shape[1] - width) * (0.5 + 0.5 * np.sin(step / 90))
+        top = (pixels.shape[0] - height) * (0.5 + 0.5 * np.cos(step / 70))
+        shown = cv2.warpAffine(pixels, np.float32([[1, 0, -left], [0, 1, -top]]), size)
+        spoilt = np.clip(shown + rng.normal(0, noise, shown.shape), 0, 255).astype(np.uint8)
+        planes = av.VideoFrame.from_ndarray(spoilt, "bgr24").reformat(format=made.format.name)
+        for plane, source in zip(made.planes, planes.planes, strict=True):
+            plane.update(bytes(source))
+
+    return store_clip(path, count, size=size, edit=edit, **options)
 
 
 def _add_sound(container: Any, audio: Any, seconds: float) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from addersesr_app.arguments import add_engine, did_you_mean, percent, positive
+from addersesr_app.arguments import add_engine, did_you_mean, file, percent, positive
 from addersesr_app.job_output import JobPrinter
 from addersesr_app.places import places
 from addersesr_app.stopping import Stopping
@@ -16,12 +16,13 @@ from engine.events import Summary
 from engine.network import SCALES
 from engine.power import find_meters
 from engine.selection import Target
-from engine.video_options import CODECS, EFFORTS
+from engine.video_options import CODECS, EFFORTS, GRADES, Excerpt, seconds
 
 if TYPE_CHECKING:
     import argparse
 
     from addersesr_app.console import Console
+    from engine.video_options import Grade
 
 FORMAT_ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}
 """Formats whose usual ending is not their name."""
@@ -29,8 +30,8 @@ FORMAT_ENDINGS = {"jpeg": ".jpg", "tiff": ".tif"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="pictures, videos, and folders of them")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE|DIR", help="where to write (default: beside each input)")
+    parser.add_argument("inputs", nargs="+", type=file, metavar="INPUT", help="pictures, videos, and folders of them")
+    parser.add_argument("-o", "--output", type=file, metavar="FILE|DIR", help="where to write (default: beside each input)")
     parser.add_argument("--model", metavar="ID|FILE", help="the network (see `addersesr models`), or a model file")
     parser.add_argument("--scale", type=int, choices=SCALES, help="how many times as wide and high (default: the model's, else 2)")
     parser.add_argument("--width", type=positive, metavar="PIXELS", help="the output's width")
@@ -38,12 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engine(parser)
     parser.add_argument("--tile", type=positive, metavar="PIXELS", help="side of the pieces a picture is worked in (default: automatic)")
     parser.add_argument("--format", metavar="NAME", help="output format, such as png, jpeg, webp or mp4 (default: the input's)")
-    parser.add_argument("--quality", type=percent, metavar="1-100", help="for formats that lose something")
+    words = ", ".join(GRADES)
+    parser.add_argument("--quality", type=quality, metavar="1-100|WORD", help=f"for formats that lose something; of videos also {words}")
     parser.add_argument("--no-provenance", action="store_true", help="do not note in a picture's XMP how it was made")
-    parser.add_argument("--redo", type=Path, metavar="RESULT", help="make RESULT again exactly, as its XMP says; INPUT is its original")
+    parser.add_argument("--redo", type=file, metavar="RESULT", help="make RESULT again exactly, as its XMP says; INPUT is its original")
     parser.add_argument("--codec", choices=("auto", *CODECS), default="auto", metavar="NAME", help=f"of videos: {', '.join(CODECS)}")
     parser.add_argument("--effort", choices=EFFORTS, default="balanced", help="of videos: encode faster, or into smaller files")
     parser.add_argument("--keep-interlaced", action="store_true", help="of videos: do not deinterlace")
+    parser.add_argument("--from", type=moment, dest="start_s", metavar="TIME", help="of videos: begin here, as 12.5 (seconds) or 1:02:03")
+    parser.add_argument("--to", type=moment, dest="end_s", metavar="TIME", help="of videos: end before this")
+    parser.add_argument("--plan", action="store_true", help="do nothing but say what would be made, of videos also how large and how soon")
     parser.add_argument("--name", metavar="TEMPLATE", help="names without ending, of {stem} {scale} {model} {precision} {folder}")
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace outputs that exist (default: take the next free name)")
@@ -59,7 +64,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     printer = JobPrinter(console)
     failed = 0
     with Stopping() as stopping:
-        for event in jobs.run(job, tools, stopping.asked):
+        for event in jobs.run(job, tools, stopping.asked, dry=args.plan):
             printer.show(event)
             if isinstance(event, Summary):
                 failed = event.failed
@@ -84,7 +89,9 @@ def settings(args: argparse.Namespace) -> jobs.Settings:
         destination=args.output,
         template=args.name,
         extension=extension,
-        quality=args.quality,
+        quality=None if isinstance(args.quality, str) else args.quality,
+        grade=cast("Grade", args.quality) if isinstance(args.quality, str) else "balanced",
+        excerpt=Excerpt(args.start_s, args.end_s),
         codec=args.codec,
         effort=args.effort,
         keep_interlaced=args.keep_interlaced,
@@ -92,6 +99,20 @@ def settings(args: argparse.Namespace) -> jobs.Settings:
         redo=args.redo,
         existing="overwrite" if args.overwrite else "skip" if args.skip_existing else "rename",
     )
+
+
+def quality(text: str) -> int | str:
+    """A percentage, or one of the words for it."""
+    return text if text in GRADES else percent(text)
+
+
+def moment(text: str) -> float:
+    """A time in seconds."""
+    return seconds(text)
+
+
+quality.__name__ = "percentage or word"  # what argparse calls the types in its messages
+moment.__name__ = "time"
 
 
 def _check_redo(args: argparse.Namespace) -> None:

@@ -115,7 +115,7 @@ def test_the_progress_line_tells_speed_and_time_left_of_this_run_alone(shown):
         printer.show(event)
     assert err.text.endswith("110/201  2.5 fps  36 s left")
     assert "\n" not in err.text
-    printer.show(Finished("a.mp4", "b.mp4", 4.0, "m", "onnx", "fp32", Energy(1500.0, None, 7.2e6), 10, 10))
+    printer.show(Finished("a.mp4", "b.mp4", 4.0, "m", "onnx", "fp32", Energy(1500.0, None, 7.2e6), 10, 10, frames=10))
     assert "10 frames, 2.5 fps" in out.text
     assert "1.5 J arithmetic (45 nm)" in out.text
     assert "2 Wh measured" in out.text

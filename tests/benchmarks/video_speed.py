@@ -23,8 +23,8 @@ from engine.network import NetworkSpec
 from engine.quantise import quantise
 from engine.video_codecs import Wish
 from engine.video_codecs import choose as encoding_for
-from engine.video_segments import Pieces
 from engine.video_frames import stills
+from engine.video_segments import Pieces
 from engine.video_source import examine
 from engine.videos import Film
 from tests.clips import RATE, store_clip
