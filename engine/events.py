@@ -91,6 +91,11 @@ class Progress(Event):
     energy: Energy | None = None
     bytes: int | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """As `Event.to_dict`, without what only films tell where it is not one."""
+        record = Event.to_dict(self)
+        return record if self.unit == "frame" else {name: value for name, value in record.items() if name not in ("energy", "bytes")}
+
 
 @dataclass(frozen=True, slots=True)
 class Finished(Event):
