@@ -6,6 +6,7 @@ import os
 import statistics
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +94,7 @@ class Desk:
         self._gallery = Gallery()
         self._wall = Wall()
         self._own = threading.local()
+        self._beside = ThreadPoolExecutor(1, "beside")
         self._entries: dict[str, tuple[Stamp, Entry]] = {}
 
     def hello(self, request: Hello) -> Ready:
@@ -239,6 +241,7 @@ class Desk:
 
     def close(self) -> None:
         """Let go of everything."""
+        self._beside.shutdown(wait=False)
         self._wall.clear()
 
     def _result(self, request: Show, tell: Tell, cancelled: Asked) -> Picture:
@@ -266,11 +269,15 @@ class Desk:
         picture, upscaler = self._gallery.picture(request.path), self._previewer(request.network)
         scale = upscaler.backend.spec.scale
         whole = self._gallery.result(request.path, request.network)
-        if whole is not None:
-            right = preview.crop(whole, request.region, scale)
-        else:
-            right = preview.upscale_region(upscaler, picture, request.region, cancelled)
-        return self._left(request, picture, request.region, scale, cancelled), right
+        left = self._beside.submit(self._left, request, picture, request.region, scale, cancelled)
+        try:
+            if whole is not None:
+                right = preview.crop(whole, request.region, scale)
+            else:
+                right = preview.upscale_region(upscaler, picture, request.region, cancelled)
+        finally:
+            wait([left])
+        return left.result(), right
 
     def _left(self, request: Preview, picture: Picture, region: Region, scale: int, cancelled: Asked) -> Picture:
         """The other side: an interpolation or another network, at the right side's size."""

@@ -25,19 +25,13 @@ BYTES_A_PIXEL = 4
 LINUX_SHARED = Path("/dev/shm")
 
 
-def share(picture: Picture, *, whole_only: bool = False) -> tuple[SharedMemory, Pixels]:
-    """Put ``picture`` into new shared memory, which the caller closes and unlinks; ``whole_only`` leaves the halves out.
-
-    Raises OutputError where there is no room.
-    """
-    levels = plan_levels(picture.width, picture.height, whole_only=whole_only)
-    last = levels[-1]
-    memory = _memory(last.offset + last.width * last.height * BYTES_A_PIXEL)
+def share(picture: Picture, memory: SharedMemory, levels: tuple[Level, ...]) -> Pixels:
+    """Put ``picture`` into ``memory``, in the ``levels`` that `plan_levels` gave."""
     views = [_view(memory, level) for level in levels]
     bgra(picture, out=views[0])
     for larger, smaller in pairwise(views):
         cv2.resize(larger, (smaller.shape[1], smaller.shape[0]), dst=smaller, interpolation=cv2.INTER_AREA)
-    return memory, Pixels(memory.name, picture.alpha is not None, levels)
+    return Pixels(memory.name, picture.alpha is not None, levels)
 
 
 def plan_levels(width: int, height: int, *, whole_only: bool = False) -> tuple[Level, ...]:
@@ -48,6 +42,12 @@ def plan_levels(width: int, height: int, *, whole_only: bool = False) -> tuple[L
         offset = last.offset + last.width * last.height * BYTES_A_PIXEL
         levels.append(Level((last.width + 1) // 2, (last.height + 1) // 2, offset))
     return tuple(levels)
+
+
+def bytes_of(levels: tuple[Level, ...]) -> int:
+    """How much memory these levels take."""
+    last = levels[-1]
+    return last.offset + last.width * last.height * BYTES_A_PIXEL
 
 
 def bgra(picture: Picture, out: NDArray[np.uint8]) -> None:
@@ -63,8 +63,12 @@ def bgra(picture: Picture, out: NDArray[np.uint8]) -> None:
         out[..., channel] = (product + 127) // 255
 
 
-def _memory(size: int) -> SharedMemory:
-    """Take a block, having made sure of the room: a full one would kill the process at the first write, not here."""
+def memory_for(levels: tuple[Level, ...]) -> SharedMemory:
+    """A new block with room for ``levels``, which the caller closes and unlinks. Raises OutputError where there is none.
+
+    The room is made sure of first: where there is none, the process would be killed at the first write, not here.
+    """
+    size = bytes_of(levels)
     if LINUX_SHARED.is_dir() and shutil.disk_usage(LINUX_SHARED).free < size:
         raise OutputError(f"no room to show the picture: {size >> 20} MiB of shared memory are needed; close other pictures")
     try:

@@ -73,13 +73,14 @@ class Lane:
             self._changed.wait_for(lambda: ticket.cancelled or self._closed or not (ticket.paused or self._must_give_way()))
             return ticket.cancelled or self._closed
 
-    def close(self, seconds: float) -> None:
-        """Cancel everything and wait this long for the thread's end."""
+    def close(self, seconds: float) -> bool:
+        """Cancel everything and wait this long for the thread's end; whether it came."""
         with self._changed:
             self._closed = True
             self._queue.clear()
             self._changed.notify_all()
         self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _tickets(self) -> tuple[Ticket, ...]:
         current = (self._current,) if self._current else ()

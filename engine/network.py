@@ -60,6 +60,8 @@ class NetworkSpec:
     channels: ClassVar[int] = 1
     window: ClassVar[tuple[int, int] | None] = None
     multiple: ClassVar[int] = 1
+    grid: ClassVar[int] = 4
+    """Contexts begin at multiples of this: kernels work on so many pixels at once, and a pixel's last bit depends on its place there."""
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
@@ -155,6 +157,11 @@ class ForeignSpec:
                 raise ValueError(f"{name} must be from {least} to {most}, not {value!r}")
         if self.window is not None and not all(2 * self.receptive_radius < side <= MAX_WINDOW for side in self.window):
             raise ValueError(f"a window of {self.window!r} does not fit a radius of {self.receptive_radius}")
+
+    @property
+    def grid(self) -> int:
+        """Contexts begin at multiples of this."""
+        return self.multiple
 
 
 Spec = NetworkSpec | ForeignSpec

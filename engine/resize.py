@@ -7,7 +7,7 @@ columns, edge pixels repeated, integers rounded half up after each pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -69,6 +69,27 @@ def taps(length: int, wanted: int) -> Taps:
     used = np.any(weights != 0, axis=0)
     indices = np.clip(positions[:, used], 0, length - 1).astype(np.intp)
     return Taps(indices, weights[:, used])
+
+
+def enlarged_bytes(x: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """As `imresize` of (H, W) or (H, W, C) uint8 by a whole ``factor``, bit for bit, several times as quick.
+
+    Sums of bytes and these weights are exact in float32, or so near that a nudge below their grain makes halves round up.
+    """
+    planes = [x] if x.ndim == 2 else cv2.split(x)
+    wide = [_enlarged_plane(np.asarray(plane, np.uint8), _phases(factor)) for plane in planes]
+    return cast("NDArray[np.uint8]", wide[0] if x.ndim == 2 else cv2.merge(wide).reshape(*wide[0].shape, -1))
+
+
+def _enlarged_plane(plane: NDArray[np.uint8], kernels: tuple[NDArray[np.float32], ...]) -> NDArray[np.uint8]:
+    (height, width), factor = plane.shape, len(kernels)
+    nudge, border, alone = 2.0**-11, cv2.BORDER_REPLICATE, np.ones(1, np.float32)
+    tall = np.empty((height, factor, width), np.uint8)
+    for i, kernel in enumerate(kernels):
+        tall[:, i] = cv2.sepFilter2D(plane, cv2.CV_8U, alone, kernel, delta=nudge, borderType=border)
+    rows = tall.reshape(height * factor, width)
+    parts = [cv2.sepFilter2D(rows, cv2.CV_8U, kernel, alone, delta=nudge, borderType=border) for kernel in kernels]
+    return cast("NDArray[np.uint8]", cv2.merge([part.reshape(rows.shape) for part in parts]).reshape(height * factor, width * factor))
 
 
 def _phases(factor: int) -> tuple[NDArray[np.float32], ...]:

@@ -93,21 +93,22 @@ class Server:
             Upscale: desk.upscale,
         }
 
-    def run(self, requests: IO[bytes]) -> None:
-        """Serve until ``requests`` ends."""
+    def run(self, requests: IO[bytes]) -> bool:
+        """Serve until ``requests`` ends; whether all work came to its end then."""
         try:
             for line in requests:
                 self._take(line.decode(errors="replace"))
         finally:
-            self.close()
+            ended = self.close()
+        return ended
 
-    def close(self) -> None:
-        """End all work and give the shared memory back."""
+    def close(self) -> bool:
+        """End all work and give the shared memory back; whether all work ended in time."""
         for lane in self._lanes:
             lane.cancel_all()
-        for lane in self._lanes:
-            lane.close(CLOSING_S)
+        ended = [lane.close(CLOSING_S) for lane in self._lanes]
         self._desk.close()
+        return all(ended)
 
     def _take(self, line: str) -> None:
         try:
@@ -184,5 +185,7 @@ def serve(folders: Sequence[Path], calibration: Path | None = None) -> int:
     tools = Tools(Catalogue(folders), load(calibration) if calibration else None, meters)
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as events:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        Server(tools, events).run(sys.stdin.buffer)
+        ended = Server(tools, events).run(sys.stdin.buffer)
+    if not ended:
+        os._exit(0)  # a library is in the middle of a tile: to take the interpreter down under it would abort
     return 0

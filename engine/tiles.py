@@ -66,7 +66,7 @@ class Tile:
 def planned(spec: Spec, height: int, width: int, tile: int | tuple[int, int]) -> tuple[Tile, ...]:
     """As `plan`, for a network: with its receptive radius, on a grid that suits it, and within the only size that it takes, if so."""
     if spec.window is None:
-        return plan(height, width, tile, spec.receptive_radius, spec.multiple)
+        return plan(height, width, tile, spec.receptive_radius, spec.grid)
     tall, wide = (tile, tile) if isinstance(tile, int) else tile
     most_tall, most_wide = (side - 2 * spec.receptive_radius for side in spec.window)
     tiles = plan(height, width, (min(tall, most_tall), min(wide, most_wide)), spec.receptive_radius)

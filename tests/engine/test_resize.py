@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.resize import Resampler, imresize
+from engine.resize import Resampler, enlarged_bytes, imresize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,3 +103,11 @@ def test_wrong_input_is_refused() -> None:
         imresize(np.zeros(3, np.uint8), 4, 4)
     with pytest.raises(ValueError, match="below one pixel"):
         imresize(np.zeros((3, 3), np.uint8), 0, 4)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 5, 3), (37, 53, 3), (40, 31), (33, 64, 4)])
+def test_bytes_enlarged_by_a_whole_factor_are_imresize_bit_for_bit(rng, factor, shape):
+    for x in (rng.integers(0, 256, shape, np.uint8), (rng.integers(0, 2, shape) * 255).astype(np.uint8)):
+        expected = imresize(x, shape[0] * factor, shape[1] * factor)
+        np.testing.assert_array_equal(enlarged_bytes(x, factor), expected)
