@@ -62,13 +62,15 @@ def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
 def _adder(layer: IntegerLayer, zero: int, channels: int, grouped_inputs: bool) -> tuple[View, ...]:
     """Weights by row, column, then (C/8, C, 8): input group, output, input of the group; or (C, C): input, output.
 
-    Inputs that do not exist differ from their padding by 0.
+    Of the outputs in the first form, each eight are in the order in which `engine.kernels.adder_u8` packs them. Inputs that do not exist
+    differ from their padding by 0.
     """
     weight = grown(layer.weight, (channels, channels, 3, 3), zero)
     if not grouped_inputs:
         return View(np.ascontiguousarray(weight.transpose(2, 3, 1, 0))), View(_table(layer, channels))
-    grouped = weight.reshape(channels, channels // GROUP, GROUP, 3, 3).transpose(3, 4, 1, 0, 2)
-    return View(np.ascontiguousarray(grouped)), View(_table(layer, channels))
+    groups = channels // GROUP
+    packed = weight.reshape(groups, 2, 2, 2, groups, GROUP, 3, 3).transpose(6, 7, 4, 0, 2, 1, 3, 5)
+    return View(packed.reshape(3, 3, groups, groups, 2, GROUP // 2, GROUP)), View(_table(layer, channels))
 
 
 def _convolution(layer: IntegerLayer, channels: int) -> tuple[View, ...]:

@@ -90,21 +90,29 @@ def stored(codes: hl.Expr, kind: hl.Type, table: hl.ImageParam) -> hl.Expr:
     return hl.cast(kind, codes if kind == hl.UInt(8) else codes - table[o, ZERO])
 
 
+def block_of_pixels(layer: hl.Func, channels: int, pixels: int) -> hl.Var:
+    """Schedule ``layer`` in blocks of ``pixels`` x `channel_block` outputs; returns the loop at which a block's sums are to be computed.
+
+    The last block of a row is shifted inwards, so a row must have at least ``pixels`` columns.
+    """
+    xo, xi, oi, ob = (hl.Var(name) for name in ("xo", "xi", "oi", "ob"))
+    layer.bound(o, 0, channels).split(x, xo, xi, pixels, hl.TailStrategy.ShiftInwards).split(o, ob, oi, channel_block(channels))
+    layer.reorder(oi, xi, ob, xo, y).vectorize(oi).unroll(xi)
+    writes_features(layer, channels)
+    return ob
+
+
 def hold_in_registers(
     layer: hl.Func, total: hl.Func, r: Sequence[hl.RVar], channels: int, pixels: int, lanes: int, together: int = 1
 ) -> hl.Stage:
     """The schedule of every layer that has many outputs; returns the update's, for more.
 
-    ``layer`` is computed in blocks of ``pixels`` x `channel_block` outputs, whose sums, ``total``, stay in registers over the
-    whole reduction ``r`` (innermost first). A register has ``lanes`` outputs; with ``together`` > 1, the instruction adds up so many
-    neighbours along r[0] within each lane. One weight vector serves all pixels, one broadcast pixel all weight vectors.
-    The last block of a row is shifted inwards, so a row must have at least ``pixels`` columns.
+    ``layer`` is computed in blocks (`block_of_pixels`), whose sums, ``total``, stay in registers over the whole reduction ``r``
+    (innermost first). A register has ``lanes`` outputs; with ``together`` > 1, the instruction adds up so many neighbours along r[0]
+    within each lane. One weight vector serves all pixels, one broadcast pixel all weight vectors.
     """
-    xo, xi, oo, oi, ob = (hl.Var(name) for name in ("xo", "xi", "oo", "oi", "ob"))
-    layer.bound(o, 0, channels).split(x, xo, xi, pixels, hl.TailStrategy.ShiftInwards).split(o, ob, oi, channel_block(channels))
-    layer.reorder(oi, xi, ob, xo, y).vectorize(oi).unroll(xi)
-    writes_features(layer, channels)
-    total.compute_at(layer, ob).split(o, oo, oi, lanes).vectorize(oi).unroll(oo).unroll(x)
+    oo, oi = hl.Var("oo"), hl.Var("oi")
+    total.compute_at(layer, block_of_pixels(layer, channels, pixels)).split(o, oo, oi, lanes).vectorize(oi).unroll(oo).unroll(x)
     update = total.update().split(o, oo, oi, lanes)
     if together > 1:
         update.reorder(r[0], oi, oo, x, *r[1:]).atomic().vectorize(r[0])
