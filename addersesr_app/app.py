@@ -221,7 +221,7 @@ class Application(QObject):
         page = ModelsPage(self.theme, Child(SERVE[:-1], str(PACKAGES), self), self._where.user_models)
         page.use_wanted.connect(self._use_model)
         page.tools.changed.connect(lambda: self.client.ask(Hello, self._on_ready))
-        page.tools.compare_wanted.connect(self._compare_with)
+        page.tools.compare_wanted.connect(self._compare)
         self._offer_models(page)
         self.speeds.learnt.connect(lambda: self._show_times(page))
         self.models_changed.connect(lambda: self._offer_models(page))
@@ -265,10 +265,12 @@ class Application(QObject):
         self.upscale_page.banner.say_error(text) if failed else self.upscale_page.banner.say(text)
         QApplication.alert(self.window)
 
-    def _compare_with(self, identity: str) -> None:
-        """See the chosen network beside another one."""
-        self.upscale_page.show_left(identity)
-        self.window.show_page("upscale")
+    def _compare(self, identity: str, other: str) -> None:
+        """See a network beside another one, on the open picture or on the sample."""
+        self._use_model(identity)
+        self.upscale_page.show_left(other)
+        if not self.session.path:
+            self.open([SAMPLE])
 
     def _setting_changed(self, group: str) -> None:
         if group == "look" and self._theme_given is None:

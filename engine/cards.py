@@ -33,6 +33,7 @@ def model_card(entry: Entry) -> ModelCard:
         str(model.about.get("licence", "unknown")),
         str(model.about.get("summary", "")),
         spec if isinstance(spec, ForeignSpec) else None,
+        str(model.about.get("training", "")),
     )
 
 

@@ -231,6 +231,7 @@ class ModelCard:
     """What the window needs to know of a model. ``psnr`` is a tuple of (data set, dB); ``precisions`` what it can run at.
 
     Of somebody else's network ``foreign`` is all that is known; its ``m`` and ``f`` are 0 and its ``block`` is ``other``.
+    ``training`` says what it was trained on and how, empty where nobody said.
     """
 
     id: str
@@ -247,6 +248,7 @@ class ModelCard:
     licence: str
     summary: str
     foreign: ForeignSpec | None = None
+    training: str = ""
 
     @property
     def spec(self) -> Spec:

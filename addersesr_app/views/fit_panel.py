@@ -36,7 +36,8 @@ class FitPanel(QWidget):
         self._inputs: list[str] = []
         self._folder: TemporaryDirectory[str] | None = None
         self._file: Path | None = None
-        self.minutes = MINUTES
+        self.budget = ("--minutes", str(MINUTES))
+        """How ``fit`` is told how long it may take."""
         self.begin = Button(theme, self.tr("Fit to this picture"), "train")
         self.begin.setToolTip(
             self.tr("Train the chosen network further on this picture for {minutes:.0f} minutes, and keep it if it does better.").format(
@@ -61,7 +62,7 @@ class FitPanel(QWidget):
 
     def show_picture(self, path: str, card: ModelCard | None) -> None:
         """What can be fitted to what, from now on; what goes on is left alone."""
-        self._path, self._card = path, card
+        self._path, self._card = path, None if card is None or card.foreign else card
         self._show(working=self._child.running)
 
     @property
@@ -79,7 +80,7 @@ class FitPanel(QWidget):
         self._is_over = False
         self.progress.setValue(0)
         self.text.setText(self.tr("Preparing…"))
-        self._child.start("fit", *inputs, "--model", card.file, "--minutes", self.minutes, "-o", made)
+        self._child.start("fit", *inputs, "--model", card.file, *self.budget, "-o", made)
         self._show(working=True)
 
     def stop(self) -> None:
@@ -106,7 +107,7 @@ class FitPanel(QWidget):
         kind = event.get("event")
         if kind == "step":
             left = float(event["eta_s"])
-            self.progress.setValue(round(1000 * (1 - min(1.0, left / (60 * self.minutes)))))
+            self.progress.setValue(round(1000 * (1 - min(1.0, left / (60 * MINUTES)))))
             self.text.setText(self.tr("Fitting to {name}… {left} left").format(name=self._name, left=numbers_shown.duration(left)))
         elif kind == "fitted":
             self._fitted(float(event["before_db"]), float(event["after_db"]), event["file"])

@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QMessageBox, QWi
 from addersesr_app.views.controls import IconButton
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from addersesr_app.child import Child
     from addersesr_app.theme import Theme
     from engine.protocol import ModelCard
@@ -24,10 +26,10 @@ FORMATS = (
 
 
 class ModelTools(QObject):
-    """``changed`` tells that there are other models now, ``compare_wanted`` an id; ``said`` and ``failed`` give a line for people."""
+    """``changed`` tells that there are other models now, ``compare_wanted`` two ids; ``said`` and ``failed`` give a line for people."""
 
     changed = Signal()
-    compare_wanted = Signal(str)
+    compare_wanted = Signal(str, str)
     said = Signal(str)
     failed = Signal(str)
 
@@ -35,9 +37,14 @@ class ModelTools(QObject):
         """``child`` reads and writes models; ``models`` is the user's own folder of them."""
         super().__init__(parent)
         self._theme, self._child, self._models, self._window = theme, child, models, parent
+        self._cards: tuple[ModelCard, ...] = ()
         self._after: Path | None = None
         self._done = ""
         child.ended.connect(self._on_ended)
+
+    def offer(self, cards: Sequence[ModelCard]) -> None:
+        """These models are there."""
+        self._cards = tuple(cards)
 
     def is_own(self, card: ModelCard) -> bool:
         """Whether a model is in the user's own folder."""
@@ -53,7 +60,12 @@ class ModelTools(QObject):
     def menu(self, card: ModelCard, parent: QWidget) -> QMenu:
         """The menu of one model."""
         menu = QMenu(parent)
-        menu.addAction(self.tr("Compare with the chosen network")).triggered.connect(lambda: self.compare_wanted.emit(card.id))
+        compare = menu.addMenu(self.tr("Compare with"))
+        for other in self._cards:
+            if other.id != card.id:
+                action = compare.addAction(other.title)
+                action.triggered.connect(lambda _=False, name=other.id: self.compare_wanted.emit(card.id, name))
+        compare.setEnabled(not compare.isEmpty())
         menu.addSeparator()
         for form, precision, text, ending in FORMATS:
             if precision in card.precisions and (card.foreign is None or form == "onnx"):
@@ -98,10 +110,14 @@ class ModelTools(QObject):
             return
         self.changed.emit()
 
+    def export_to(self, card: ModelCard, form: str, precision: str, file: Path) -> None:
+        """Write a model in another format."""
+        self._write(Path(card.file), form, precision, file, self.tr("Exported to {file}").format(file=file))
+
     def _ask_export(self, card: ModelCard, form: str, precision: str, ending: str) -> None:
         file, _ = QFileDialog.getSaveFileName(self._window, self.tr("Export"), f"{card.id}{ending}")
         if file:
-            self._write(Path(card.file), form, precision, Path(file), self.tr("Exported to {file}").format(file=file))
+            self.export_to(card, form, precision, Path(file))
 
     def _ask_name(self, card: ModelCard) -> None:
         name, given = QInputDialog.getText(self._window, self.tr("Rename"), self.tr("Name"), text=card.id)
@@ -114,6 +130,9 @@ class ModelTools(QObject):
             self.delete(card)
 
     def _write(self, source: Path, form: str, precision: str, target: Path, done: str, name: str = "") -> None:
+        if self._child.running:
+            self.failed.emit(self.tr("Another model is being written; try again in a moment."))
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         self._after, self._done = None, done
         words = ["--name", name] if name else []

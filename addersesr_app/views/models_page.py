@@ -68,6 +68,7 @@ class ModelsPage(QWidget):
 
     def offer(self, cards: Sequence[ModelCard], current: str = "") -> None:
         """List these models; the plots mark the one with the id ``current``."""
+        self.tools.offer(cards)
         self.plots.show_models(cards, next((card.title for card in cards if card.id == current), ""))
         for old in self._cards:
             old.deleteLater()
@@ -117,12 +118,14 @@ class ModelsPage(QWidget):
         use.clicked.connect(lambda: self.use_wanted.emit(card.id))
         licence = label(card.licence, "small")
         summary = [label(card.summary, "small", wrap=True)] if card.summary else []
+        training = [label(self.tr("Trained on {what}").format(what=card.training), "small", wrap=True)] if card.training else []
         return Card(
             label(card.title, "heading"),
             row(*badges, -1, spacing=6),
             *summary,
             2,
             _facts([*facts, (self.tr("Time on this machine"), self.times[card.id])]),
+            *training,
             -1,
             row(licence, -1, self.tools.button(card), use),
             spacing=10,

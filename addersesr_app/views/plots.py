@@ -7,8 +7,8 @@ from math import log10
 from typing import TYPE_CHECKING
 
 import pyqtgraph
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics
 from PySide6.QtWidgets import QWidget
 
 from addersesr_app import numbers_shown
@@ -20,11 +20,18 @@ from engine.network import PRESETS, NetworkSpec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from PySide6.QtCore import QSize
+
     from addersesr_app.theme import Theme
     from engine.protocol import ModelCard
 
 SIZE = (640, 360)
 HEIGHT = 260
+AXIS = 60
+"""Pixels that an axis takes, about."""
+DOT = 12.0
+ANCHORS = ((0.5, -0.35), (0.5, 1.35), (-0.12, 0.5), (1.12, 0.5), (-0.05, -0.2), (-0.05, 1.2), (1.05, 1.2), (1.05, -0.2))
+"""Of a name beside its dot, in the order in which they are tried: below, above, right, left, then the corners."""
 PUBLISHED_OTHERS = {"FSRCNN": 36.98, "VDSR": 37.53}
 """Set5 x2, dB, as SESR's paper (arXiv 2103.09404) lists them."""
 
@@ -97,15 +104,25 @@ class Plots(QWidget):
         plot.setAccessibleName(text)
         return plot
 
+    def resizeEvent(self, event: object) -> None:
+        """Names may have to stand elsewhere."""
+        self._draw()
+
     def _draw(self) -> None:
         for plot, values in ((self.macs, [dot.macs / 1e9 for dot in self._dots]), (self.energy, [dot.energy_mj for dot in self._dots])):
             plot.clear()
             self._dress(plot)
-            for dot, value in zip(self._dots, values, strict=True):
-                self._draw_dot(plot, dot, value)
-            if self._dots:
-                plot.setYRange(min(dot.psnr for dot in self._dots), max(dot.psnr for dot in self._dots), padding=0.18)
-                plot.getViewBox().setXRange(log10(min(values)), log10(max(values)), padding=0.14)
+            if not self._dots:
+                continue
+            places = [(log10(value), dot.psnr) for dot, value in zip(self._dots, values, strict=True)]
+            (left, right), (low, high) = ((min(axis), max(axis)) for axis in zip(*places, strict=True))
+            plot.setYRange(low, high, padding=0.18)
+            plot.getViewBox().setXRange(left, right, padding=0.14)
+            width, height = max(plot.width() - AXIS, 200) / (1.28 * (right - left or 1)), (HEIGHT - AXIS) / (1.36 * (high - low or 1))
+            points = [QPointF((x - left) * width, (high - y) * height) for x, y in places]
+            sizes = [_metrics(bold=self._is_current(dot)).boundingRect(dot.name).size() for dot in self._dots]
+            for dot, place, anchor in zip(self._dots, places, anchors(points, sizes), strict=True):
+                self._draw_dot(plot, dot, place, anchor)
 
     def _dress(self, plot: pyqtgraph.PlotWidget) -> None:
         """Give a plot the theme's colours."""
@@ -118,14 +135,17 @@ class Plots(QWidget):
             axis.setTickFont(_font())
         plot.setLabel("bottom", plot.accessibleName(), color=self._theme.colours.muted, **{"font-size": "11px"})
 
-    def _draw_dot(self, plot: pyqtgraph.PlotWidget, dot: Dot, value: float) -> None:
-        current = dot.own and dot.name == self._current
+    def _is_current(self, dot: Dot) -> bool:
+        return dot.own and dot.name == self._current
+
+    def _draw_dot(self, plot: pyqtgraph.PlotWidget, dot: Dot, place: tuple[float, float], anchor: tuple[float, float]) -> None:
+        current = self._is_current(dot)
         colour = self._theme.colour("accent" if dot.own else "muted")
         brush = pyqtgraph.mkBrush(colour) if dot.own else pyqtgraph.mkBrush(self._theme.colour("surface"))
         tip = f"{dot.name}\n{numbers_shown.count(dot.macs)} MACs, {numbers_shown.energy(dot.energy_mj)}, {dot.psnr:.2f} dB"
         item = pyqtgraph.ScatterPlotItem(
-            x=[log10(value)],
-            y=[dot.psnr],
+            x=place[:1],
+            y=place[1:],
             size=15 if current else 10,
             pen=pyqtgraph.mkPen(colour, width=2),
             brush=brush,
@@ -134,12 +154,29 @@ class Plots(QWidget):
         )
         item.setToolTip(tip)
         plot.addItem(item)
-        ink = QColor(self._theme.colour("text" if dot.own else "muted"))
-        text = pyqtgraph.TextItem(dot.name, color=ink, anchor=(0.5, 1.4) if dot.own else (0.5, -0.35))
+        text = pyqtgraph.TextItem(dot.name, color=QColor(self._theme.colour("text" if dot.own else "muted")), anchor=anchor)
         text.setFont(_font(bold=current))
-        text.setPos(log10(value), dot.psnr)
+        text.setPos(*place)
         text.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
         plot.addItem(text)
+
+
+def anchors(points: Sequence[QPointF], sizes: Sequence[QSize]) -> list[tuple[float, float]]:
+    """For a name of each size beside each point, in pixels, the anchor that keeps it off all points and the names before it."""
+    taken = [QRectF(point.x() - DOT / 2, point.y() - DOT / 2, DOT, DOT) for point in points]
+    chosen = []
+    for number, (point, size) in enumerate(zip(points, sizes, strict=True)):
+        width, height = size.width() + 8, size.height() + 4
+        places = {anchor: QRectF(point.x() - anchor[0] * width, point.y() - anchor[1] * height, width, height) for anchor in ANCHORS}
+        others = taken[:number] + taken[number + 1 :]
+        free = [anchor for anchor, place in places.items() if not any(place.intersects(other) for other in others)]
+        chosen.append((free or ANCHORS)[0])
+        taken.append(places[chosen[-1]])
+    return chosen
+
+
+def _metrics(*, bold: bool) -> QFontMetrics:
+    return QFontMetrics(_font(bold=bold))
 
 
 def _font(*, bold: bool = False) -> QFont:

@@ -75,11 +75,13 @@ class BudgetStep(QWidget):
         self._kind_chosen("28000")
 
     def offer_devices(self, devices: Sequence[str]) -> None:
-        """Offer these devices beside the processor."""
+        """Offer these devices beside the processor; what was chosen stays."""
+        chosen = self.device.currentData()
         self.device.clear()
         self.device.addItem(self.tr("Automatic"), "auto")
         for name in dict.fromkeys(("cpu", *devices)):
             self.device.addItem(self.tr("Processor") if name == "cpu" else name.upper(), name)
+        self.device.setCurrentIndex(max(0, self.device.findData(chosen)))
 
     def settings(self) -> dict[str, Any]:
         """What was chosen, by the settings' names. Raises ConfigError for further settings that are not understood."""
@@ -155,6 +157,7 @@ class BudgetStep(QWidget):
     def _on_told(self, event: dict[str, Any]) -> None:
         if event.get("event") == "measured":
             self.step_seconds = float(event["step_seconds"])
+            self.offer_devices(event["devices"])
             memory = event.get("memory_mb")
             self.figures["memory"].show_value("–" if memory is None else f"{memory:.0f} MiB")
             self._note.setText(self.tr("Measured on {device}, with other programs running as they were.").format(device=event["device"]))

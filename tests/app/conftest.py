@@ -45,6 +45,7 @@ def application(qapp, tmp_path, window_models):
 def window(needs_torch, qapp, tmp_path, window_models, monkeypatch):
     """Makes windows over one home, one after the other."""
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of torch, which takes far longer with more on a busy machine
     models = Path(shutil.copytree(window_models, tmp_path / "own" / "models"))
     where = replace(places_in(tmp_path), user_models=models)
     made = []
@@ -69,3 +70,21 @@ def window(needs_torch, qapp, tmp_path, window_models, monkeypatch):
 def pictures(tmp_path):
     """Folders with pictures to train on, and to validate on."""
     return store_pictures(tmp_path / "data", 3), store_pictures(tmp_path / "val", 1, 10)
+
+
+@pytest.fixture
+def own_models(tmp_path, window_models):
+    """A user's folder of models."""
+    return Path(shutil.copytree(window_models, tmp_path / "own" / "models"))
+
+
+@pytest.fixture
+def own_application(qapp, tmp_path, own_models, monkeypatch):
+    """A window whose models are all the user's own."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of torch, which takes far longer with more on a busy machine
+    where = replace(places_in(tmp_path), user_models=own_models)
+    made = Application(qapp, where, "light", [sys.executable, "-c", SERVE, str(own_models)])
+    made.start()
+    yield made
+    end_application(qapp, made)

@@ -1,101 +1,41 @@
-"""Models of one's own in a real window: fitted to a picture, imported, renamed, exported, compared, deleted."""
+"""Models of one's own in a real window: imported, renamed, exported, compared, deleted; every model's card."""
 
-import shutil
-import sys
 from dataclasses import replace
-from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, QSize
+from PySide6.QtWidgets import QLabel
 
-from addersesr_app.app import Application
 from addersesr_app.views.models_page import ModelsPage
+from addersesr_app.views.plots import ANCHORS, anchors
 from engine import weights
-from tests.windows import SERVE, end_application, places_in, store_photo
-
-WAIT_MS = 90_000
-
-
-@pytest.fixture
-def models(tmp_path, window_models):
-    return Path(shutil.copytree(window_models, tmp_path / "own" / "models"))
+from tests import foreign
+from tests.app.training import WAIT_MS, until
+from tests.windows import pixels_of, store_photo
 
 
 @pytest.fixture
-def application(qapp, tmp_path, models, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    where = replace(places_in(tmp_path), user_models=models)
-    made = Application(qapp, where, "light", [sys.executable, "-c", SERVE, str(models)])
-    made.start()
-    yield made
-    end_application(qapp, made)
-
-
-def until(qtbot, reached):
-    qtbot.waitUntil(lambda: bool(reached()), timeout=WAIT_MS)
+def page(own_application, qtbot):
+    """The page of models, shown."""
+    until(qtbot, lambda: own_application.upscale_page.network() is not None)
+    own_application.window.show_page("models")
+    return own_application.window.findChild(ModelsPage)
 
 
 def listed(application):
     return {card.id: card for card in application._models}
 
 
-@pytest.mark.usefixtures("needs_torch")
-def test_a_network_is_fitted_to_the_open_picture_and_kept(application, qtbot, tmp_path, models):
-    application.open([store_photo(tmp_path / "photo.png", 200, 160)])
-    until(qtbot, lambda: application.fit is not None and application.fit.begin.isVisible() and application.fit.begin.isEnabled())
-    application.fit.minutes = 0.4
-    qtbot.mouseClick(application.fit.begin, Qt.MouseButton.LeftButton)
-    assert application.fit.progress.isVisible()
-    until(qtbot, application.fit.keep.isVisible)
-    assert "held out" in application.fit.text.text()
-    assert application.fit.text.text().startswith("+")
-    qtbot.mouseClick(application.fit.keep, Qt.MouseButton.LeftButton)
-    until(qtbot, lambda: application.upscale_page.inspector.network.card().id == "tiny-x2-photo")
-    assert weights.read(models / "tiny-x2-photo.safetensors").about["fitted"]["from"] == "tiny-x2"
-    assert application.fit.begin.isVisible()
+def menu_of(page, card):
+    """The entries of a model's menu, sub-menus by their names."""
+    actions = page.tools.menu(card, page).actions()
+    return {action.text(): action.menu() or action for action in actions if action.text()}
 
 
-def entry(application, text):
-    """The entry of the first job's menu that starts with a text, None where it is not offered."""
-    job = application.queue.model.jobs[0]
-    return next((action for action in application.queue_view.menu([job]).actions() if action.text().startswith(text)), None)
-
-
-@pytest.mark.usefixtures("needs_torch")
-def test_a_network_is_fitted_to_a_folder_in_the_queue_and_kept(application, qtbot, tmp_path, models):
-    folder = tmp_path / "scans"
-    folder.mkdir()
-    for number in range(5):
-        store_photo(folder / f"{number}.png", 120, 96)
-    application.open([folder])
-    until(qtbot, lambda: application.queue.model.jobs)
-    entry(application, "Fit").trigger()
-    fit = application.fit
-    until(qtbot, fit.progress.isVisible)
-    assert not fit.begin.isVisible(), "no picture is open"
-    qtbot.mouseClick(fit.cancel, Qt.MouseButton.LeftButton)
-    assert not fit.busy
-    fit.minutes = 0.4
-    entry(application, "Fit").trigger()
-    until(qtbot, fit.keep.isVisible)
-    assert "scans" in fit.text.text()
-    entry(application, "Fit").trigger()
-    assert fit.keep.isVisible(), "what waits for a decision is not thrown away"
-    qtbot.mouseClick(fit.keep, Qt.MouseButton.LeftButton)
-    until(qtbot, lambda: application.upscale_page.inspector.network.card().id == "tiny-x2-scans")
-    assert weights.read(models / "tiny-x2-scans.safetensors").about["fitted"]["from"] == "tiny-x2"
-    assert application.queue.model.jobs[0].network.model == "tiny-x2-scans", "the folder is to be done with it"
-    application.queue.start()
-    until(qtbot, lambda: not application.queue.running)
-    assert application.queue.model.jobs[0].state == "done"
-    shutil.rmtree(folder)
-    assert entry(application, "Fit") is None, "there is nothing to fit to any more"
-
-
-def test_models_are_imported_renamed_exported_compared_and_deleted(application, qtbot, tmp_path, models, random_model):
-    until(qtbot, lambda: application.upscale_page.network() is not None)
-    application.window.show_page("models")
-    tools = application.window.findChild(ModelsPage).tools
+def test_models_are_imported_renamed_exported_and_deleted(own_application, page, qtbot, tmp_path, own_models, random_model):
+    tools, application, models = page.tools, own_application, own_models
     stray = replace(random_model(weights.read(models / "tiny-x2.safetensors").spec), id="stray")
     weights.write(stray, tmp_path / "stray.safetensors")
     with qtbot.waitSignal(tools.said, timeout=WAIT_MS):
@@ -110,11 +50,82 @@ def test_models_are_imported_renamed_exported_compared_and_deleted(application, 
         tools.rename(listed(application)["stray"], "found")
     until(qtbot, lambda: "found" in listed(application) and "stray" not in listed(application))
     assert not (models / "stray.safetensors").exists()
-    menu = [action.text() for action in tools.menu(listed(application)["found"], application.window).actions()]
-    assert "Rename…" in menu
+    menu = menu_of(page, listed(application)["found"])
+    assert {"Rename…", "Delete…", "Export as ONNX…"} <= menu.keys()
     assert not any("int8" in text for text in menu), "what the model does not have is not offered"
-    tools.compare_wanted.emit("found")
-    assert application.window.page == "upscale"
-    assert application.upscale_page.bar.left.currentData() == "found"
+    with qtbot.waitSignal(tools.said, timeout=WAIT_MS):
+        tools.export_to(listed(application)["found"], "onnx", "fp32", tmp_path / "found.onnx")
+    onnx.checker.check_model(onnx.load(tmp_path / "found.onnx"))
     tools.delete(listed(application)["found"])
     until(qtbot, lambda: "found" not in listed(application))
+
+
+def test_somebody_elses_onnx_file_is_imported_and_used(own_application, page, qtbot, tmp_path, own_models):
+    foreign.saved(foreign.model(*foreign.nodes(1, 2)), tmp_path / "wrong.onnx")
+    with qtbot.waitSignal(page.tools.failed, timeout=WAIT_MS) as failed:
+        page.tools.take_in(tmp_path / "wrong.onnx")
+    assert "cannot be run" in failed.args[0]
+    foreign.saved(foreign.network(), tmp_path / "theirs.onnx")
+    with qtbot.waitSignal(page.tools.said, timeout=WAIT_MS):
+        page.tools.take_in(tmp_path / "theirs.onnx")
+    until(qtbot, lambda: "theirs" in listed(own_application))
+    assert (own_models / "theirs.onnx").is_file()
+    page.use_wanted.emit("theirs")
+    own_application.open([store_photo(tmp_path / "photo.png", 40, 30)])
+    until(qtbot, lambda: own_application.session.state == "done" and own_application.session.shown.network.model == "theirs")
+    assert (own_application.session.after.levels[0].width(), own_application.session.after.levels[0].height()) == (80, 60)
+    page.tools.delete(listed(own_application)["theirs"])
+    until(qtbot, lambda: "theirs" not in listed(own_application))
+
+
+def test_any_two_models_are_compared_on_the_open_picture(own_application, page, qtbot, tmp_path):
+    own_application.open([store_photo(tmp_path / "photo.png", 60, 40)])
+    until(qtbot, lambda: own_application.session.patch is not None)
+    choices = menu_of(page, listed(own_application)["adder-x2"])["Compare with"]
+    assert [action.text() for action in choices.actions()] == ["tiny-x2", "other-x3", "slow-x2"]
+    next(action for action in choices.actions() if action.text() == "slow-x2").trigger()
+    upscale = own_application.upscale_page
+    assert own_application.window.page == "upscale"
+    assert (upscale.inspector.network.card().id, upscale.bar.left.currentData()) == ("adder-x2", "slow-x2")
+
+    def compared():
+        sight, patch = own_application.session._sight, own_application.session.patch
+        return sight is not None and sight.left == "slow-x2" and patch is not None and own_application.session.state == "done"
+
+    until(qtbot, compared)
+    patch = own_application.session.patch
+    assert not np.array_equal(pixels_of(patch.left), pixels_of(patch.right))
+
+
+def test_a_card_says_what_there_is_to_know(own_application, page, qtbot, own_models):
+    model = weights.read(own_models / "tiny-x2.safetensors")
+    about = {
+        "licence": "CC0-1.0",
+        "training": "pictures of mine; 40 steps",
+        "psnr": {"Set5": 36.5},
+        "summary": "For tests.",
+        "title": "Mine",
+    }
+    weights.write(replace(model, id="mine", about=about), own_models / "mine.safetensors")
+    page.tools.changed.emit()
+    until(qtbot, lambda: "mine" in listed(own_application))
+    card = page._cards[list(listed(own_application)).index("mine")]
+    shown = [text.text() for text in card.findChildren(QLabel)]
+    for text in ("Mine", "CC0-1.0", "Trained on pictures of mine; 40 steps", "36.50 dB", "For tests.", "2×"):
+        assert text in shown
+    assert any(text.endswith("J") for text in shown), "its energy"
+    until(qtbot, lambda: page.times["mine"].text().split()[-1] in {"ms", "s"})
+
+
+def test_names_in_the_plots_keep_off_one_another():
+    size, points = QSize(60, 14), [QPointF(100, 100), QPointF(104, 122), QPointF(300, 100)]
+    chosen = anchors(points, [size] * 3)
+    assert chosen[0] != ANCHORS[0], "below there is another dot"
+    assert chosen[2] == ANCHORS[0], "where there is room the name stands below"
+    boxes = []
+    for point, anchor in zip(points, chosen, strict=True):
+        left, top = point.x() - anchor[0] * 68, point.y() - anchor[1] * 18
+        boxes.append((left, top, left + 68, top + 18))
+    for number, (left, top, right, bottom) in enumerate(boxes):
+        for other in boxes[number + 1 :]:
+            assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top

@@ -38,7 +38,7 @@ TINY = {
     "threads": 1,
     "device": "cpu",
 }
-WAIT_MS = 90_000
+WAIT_MS = 150_000
 LONG = 10**6
 """Steps of a run that ends only when it is told to, or killed."""
 
