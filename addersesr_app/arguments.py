@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from engine.errors import UsageError
@@ -56,6 +57,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     near = get_close_matches(word, list(known), 1, 0.5)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def file(text: str) -> Path:
+    """A path. Raises UsageError for nothing, which a shell gives for a variable that is not set: it would be the folder one is in."""
+    if not text:
+        raise UsageError("an empty name is no file")
+    return Path(text)
 
 
 def positive(text: str) -> int:

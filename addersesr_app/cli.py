@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from addersesr_app import __version__
-from addersesr_app.arguments import Parser, add_json, did_you_mean
+from addersesr_app.arguments import Parser, add_json, did_you_mean, file
 from addersesr_app.commands import COMMANDS, NAMES
 from addersesr_app.console import Console
 from engine.errors import AdderSESRError, Cancelled, UsageError
@@ -63,7 +63,7 @@ def _run(argv: Sequence[str], console: Console) -> int:
     parser, chosen = build_parser(words[0])
     args, strangers = parser.parse_known_args(words)
     if hasattr(args, "inputs"):  # argparse takes inputs up to the first option only
-        args.inputs += [Path(word) for word in strangers if not word.startswith("-")]
+        args.inputs += [file(word) for word in strangers if not word.startswith("-")]
         strangers = [word for word in strangers if word.startswith("-")]
     (chosen or parser).check_strangers(strangers)
     logs, places = import_module("addersesr_app.logs"), import_module("addersesr_app.places")

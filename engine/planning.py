@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import OutputError, PictureError, UsageError
@@ -14,8 +15,7 @@ from engine.naming import Naming, next_free, output_extension
 from engine.sequences import sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
 WRITABLE_PICTURES = frozenset(ENDINGS)
 WRITABLE_VIDEOS = extensions("mp4 m4v mov mkv webm avi ts")
@@ -86,7 +86,7 @@ def plan(inputs: Sequence[Path], naming: Naming) -> Plan:
     _check_destination(inputs, naming)
     identities = (_identity(file.path) for file in found)
     planner = _Planner(naming, frozenset(identity for identity in identities if identity is not None), notices=notices)
-    alone = len(inputs) == 1 and not inputs[0].is_dir()
+    alone = len(inputs) == 1 and not _looks(inputs[0], Path.is_dir)
     for file in found:
         try:
             planner.add(file, output_for(file, naming, alone=alone))
@@ -119,7 +119,7 @@ def beside(folder: Path, scale: int) -> Path:
 
 def is_file_name(destination: Path) -> bool:
     """Whether ``-o`` names a file: it is not a folder, and has an extension that can be written."""
-    return not destination.is_dir() and destination.suffix.lower() in WRITABLE_PICTURES | WRITABLE_VIDEOS
+    return not _looks(destination, Path.is_dir) and destination.suffix.lower() in WRITABLE_PICTURES | WRITABLE_VIDEOS
 
 
 def find(path: Path, notices: list[Event], destination: Path | None = None) -> Iterator[Found]:
@@ -195,15 +195,23 @@ def _without_repeats(files: list[Found], notices: list[Event]) -> list[Found]:
     return list(kept.values())
 
 
+def _looks(path: Path, question: Callable[[Path], bool]) -> bool:
+    """The answer to ``question``; no for a name that the system cannot look up, such as one that is too long."""
+    try:
+        return question(path)
+    except OSError:
+        return False
+
+
 def _check_destination(inputs: Sequence[Path], naming: Naming) -> None:
     """Raise UsageError where ``-o`` is a file and the inputs need a folder, or has an extension that nothing writes."""
     destination = naming.destination
-    if destination is None or destination.is_dir():
+    if destination is None or _looks(destination, Path.is_dir):
         return
-    several = len(inputs) > 1 or any(path.is_dir() for path in inputs)
-    if several and (destination.exists() or is_file_name(destination)):
+    several = len(inputs) > 1 or any(_looks(path, Path.is_dir) for path in inputs)
+    if several and (_looks(destination, Path.exists) or is_file_name(destination)):
         raise UsageError(f"-o {destination}: several inputs need a folder, not a file")
-    if destination.exists() and not is_file_name(destination):
+    if _looks(destination, Path.exists) and not is_file_name(destination):
         raise UsageError(f"-o {destination}: {destination.suffix or 'a name without an extension'} is no format that can be written")
     if destination.suffix and not is_file_name(destination) and not several:
         known = " ".join(sorted(WRITABLE_PICTURES | WRITABLE_VIDEOS))

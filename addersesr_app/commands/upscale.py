@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from addersesr_app.arguments import add_engine, did_you_mean, file, percent, positive
