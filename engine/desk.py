@@ -30,6 +30,7 @@ from engine.protocol import (
     Open,
     Opened,
     Output,
+    Power,
     Preview,
     Previewed,
     Ready,
@@ -47,6 +48,7 @@ from engine.protocol import (
 )
 from engine.rows import Layout
 from engine.selection import Target, select
+from engine.spending import Spending
 from engine.upscaler import Upscaler
 
 if TYPE_CHECKING:
@@ -67,25 +69,6 @@ FILE_TILE = 512
 BENCH_RUNS = 2
 
 
-class Stopwatch:
-    """Takes the time that work takes, without that for which ``cancelled`` holds it."""
-
-    def __init__(self, cancelled: Asked) -> None:
-        self._cancelled = cancelled
-        self._start = time.perf_counter()
-
-    def cancelled(self) -> bool:
-        """Ask, with the watch stopped."""
-        asked = time.perf_counter()
-        answer = self._cancelled()
-        self._start += time.perf_counter() - asked
-        return answer
-
-    def seconds(self) -> float:
-        """The time taken so far."""
-        return time.perf_counter() - self._start
-
-
 class Desk:
     """Answers requests, each in the thread that it is called from. Back ends are kept per thread, since they are not shared."""
 
@@ -100,7 +83,9 @@ class Desk:
     def hello(self, request: Hello) -> Ready:
         """Say which models there are, looking again."""
         self._entries.clear()
-        return Ready(request.id, os.getpid(), tuple(map(model_card, self._catalogue.entries())))
+        calibration, tools = self._tools.calibration, self._tools
+        power = Power(calibration.watts if calibration else None, tuple(meter.name for meter in tools.meters), tuple(tools.missing_meters))
+        return Ready(request.id, os.getpid(), tuple(map(model_card, self._catalogue.entries())), power)
 
     def survey(self, request: Survey) -> Surveyed:
         """Say which back ends there are; looking takes seconds where torch is installed."""
@@ -153,13 +138,12 @@ class Desk:
 
     def show(self, request: Show, tell: Tell, cancelled: Asked) -> Shown:
         """Upscale a whole picture in memory."""
-        upscaler, watch = self._upscaler(request.network), Stopwatch(cancelled)
-        result = self._result(request, tell, watch.cancelled)
-        seconds = watch.seconds()
-        pixels, backend = self._wall.hang(result), upscaler.backend
-        return Shown(
-            request.id, request.path, request.network, backend.name, backend.precision, seconds, result.width, result.height, pixels
-        )
+        upscaler, spending = self._upscaler(request.network), Spending(self._tools.meters, tell, cancelled)
+        result = self._result(request, spending.tell, spending.cancelled)
+        seconds, measured_mj = spending.seconds, spending.measured_mj()
+        pixels, made_by = self._wall.hang(result), upscaler.backend
+        size = (result.width, result.height)
+        return Shown(request.id, request.path, request.network, made_by.name, made_by.precision, seconds, *size, pixels, measured_mj)
 
     def save(self, request: Save, tell: Tell, cancelled: Asked) -> Saved:
         """Store the result of `show`, under the name that the rules give; where that is not at hand, or is not all, make it anew.
@@ -220,7 +204,8 @@ class Desk:
         def pass_on(event: Event) -> None:
             ends.append(event) if isinstance(event, Summary) else tell(event)
 
-        jobs.perform(job, self._tools, pass_on, cancelled)
+        spending = Spending(self._tools.meters, pass_on, cancelled)
+        jobs.perform(job, self._tools, spending.tell, spending.cancelled)
         return Told(request.id, ends[-1])
 
     def bench(self, request: Bench) -> Benched:

@@ -85,6 +85,7 @@ class Tools:
     catalogue: Catalogue
     calibration: Calibration | None = None
     meters: Sequence[Meter] = ()
+    missing_meters: Sequence[str] = ()
 
 
 def run(job: Job, tools: Tools, cancelled: Callable[[], bool] = lambda: False, *, dry: bool = False) -> Iterator[Event]:

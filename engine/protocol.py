@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from engine import events
@@ -220,7 +220,10 @@ class Cancel(Request):
 
 @dataclass(frozen=True, slots=True)
 class Release(Request):
-    """The window has mapped this shared memory and the server may let go of it; not answered."""
+    """The window has mapped this shared memory and the server may let go of it; not answered.
+
+    A preview's is given back only when the window needs it no more: it is used for the next one.
+    """
 
     name = "release"
     memory: str
@@ -271,13 +274,32 @@ class BackendCard:
 
 
 @dataclass(frozen=True, slots=True)
+class Power:
+    """What this machine can tell of energy: ``watts`` while networks run (None: never measured), its meters, and why others are missing."""
+
+    watts: float | None = None
+    meters: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spent(events.Event):
+    """What a job (or `Show`) took so far: seconds of work, and mJ by this machine's meters, None where they cannot tell."""
+
+    name = "spent"
+    seconds: float
+    measured_mj: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ready(events.Event):
-    """The server is up: its process, and the models there are."""
+    """The server is up: its process, the models there are, and what is known of the power that they draw."""
 
     name = "ready"
     id: int
     pid: int
     models: tuple[ModelCard, ...]
+    power: Power = field(default_factory=Power)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +362,7 @@ class Previewed(events.Event):
 
 @dataclass(frozen=True, slots=True)
 class Shown(events.Event):
-    """A whole picture was upscaled in memory. ``seconds`` is the network's and the colours' time, without reading."""
+    """A whole picture was upscaled in memory. ``seconds`` and ``measured_mj`` (None: not measured) are without reading it."""
 
     name = "shown"
     id: int
@@ -352,6 +374,7 @@ class Shown(events.Event):
     width: int
     height: int
     pixels: Pixels
+    measured_mj: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

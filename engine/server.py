@@ -181,8 +181,7 @@ def serve(folders: Sequence[Path], calibration: Path | None = None) -> int:
     Models are looked for in ``folders``; ``calibration`` is the file with this machine's speed. Whatever a library prints goes
     to standard error, so that the events stay clean.
     """
-    meters, _ = find_meters()
-    tools = Tools(Catalogue(folders), load(calibration) if calibration else None, meters)
+    tools = Tools(Catalogue(folders), load(calibration) if calibration else None, *find_meters())
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as events:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         ended = Server(tools, events).run(sys.stdin.buffer)

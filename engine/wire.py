@@ -31,6 +31,7 @@ from engine.protocol import (
     Saved,
     Show,
     Shown,
+    Spent,
     Survey,
     Surveyed,
     Thumbnail,
@@ -50,6 +51,7 @@ ANSWERS: tuple[type[events.Event], ...] = (
 )  # fmt: skip
 JOB_EVENTS: tuple[type[events.Event], ...] = (
     events.Planned, events.Started, events.Progress, events.Finished, events.Skipped, events.Warned, events.Failed, events.Summary,
+    Spent,
 )  # fmt: skip
 
 
