@@ -31,6 +31,11 @@ def name(cpuinfo: Path = CPUINFO) -> str:
     return _fields(cpuinfo).get("model name") or platform.processor() or platform.machine()
 
 
+def maker(cpuinfo: Path = CPUINFO) -> str:
+    """Who made the processor, as it says itself (``AuthenticAMD``, ``GenuineIntel``); empty where nothing tells."""
+    return _fields(cpuinfo).get("vendor_id") or platform.processor().rpartition(" ")[2]
+
+
 def features(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
     """Which of `TELLING` the processor has; empty where the system does not tell."""
     fields = _fields(cpuinfo)

@@ -32,6 +32,7 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
     adder = spec.block == "adder"
     bits, dtype = (8, np.uint8) if adder else (16, np.int16)
     body_kernel = BODY_KERNELS[spec.block, kernels.sums_bytes]
+    packed = (kernels.packs_sums,) if body_kernel == "adder_u8.build" else ()
     zeros = (*network.input_zeros(), network.body[-1].zero)
     outputs = [Tensor(dtype, channels, zero if adder else 0) for zero in zeros]
 
@@ -41,12 +42,12 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
     ]
     outputs[-1] = Tensor(np.int16, channels)
     for layer, zero, output in zip(network.body, zeros, outputs[1:], strict=False):
-        constants = _adder(layer, zero, channels, kernels.sums_bytes) if adder else _convolution(layer, channels)
+        constants = _adder(layer, zero, channels, kernels) if adder else _convolution(layer, channels)
         reads: tuple[int, ...] = (len(steps) - 1,)
         skip = layer is network.body[-1]
         if skip:
             reads, constants = (*reads, 1), (*constants, _skip(network.skip, 0 if adder else network.first.zero))
-        steps.append(Step(kernels.get(Shape(body_kernel, (channels, skip))), reads, constants, 1, output))
+        steps.append(Step(kernels.get(Shape(body_kernel, (channels, skip, *packed))), reads, constants, 1, output))
     last = kernels.get(Shape("ends_s16.last", (channels, spec.scale)))
     steps.append(Step(last, (len(steps) - 1,), _last(network.last, channels), 2, None, reads_plane=True))
     return Plan(tuple(steps), spec.scale)
@@ -59,18 +60,20 @@ def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
     return View(np.ascontiguousarray(pairs)), View(_table(layer, channels, layer.zero))
 
 
-def _adder(layer: IntegerLayer, zero: int, channels: int, grouped_inputs: bool) -> tuple[View, ...]:
+def _adder(layer: IntegerLayer, zero: int, channels: int, kernels: Kernels) -> tuple[View, ...]:
     """Weights by row, column, then (C/8, C, 8): input group, output, input of the group; or (C, C): input, output.
 
-    Of the outputs in the first form, each eight are in the order in which `engine.kernels.adder_u8` packs them. Inputs that do not exist
+    Of the outputs in the first form, each eight are in the order in which they are packed, if they are. Inputs that do not exist
     differ from their padding by 0.
     """
     weight = grown(layer.weight, (channels, channels, 3, 3), zero)
-    if not grouped_inputs:
+    if not kernels.sums_bytes:
         return View(np.ascontiguousarray(weight.transpose(2, 3, 1, 0))), View(_table(layer, channels))
     groups = channels // GROUP
-    packed = weight.reshape(groups, 2, 2, 2, groups, GROUP, 3, 3).transpose(6, 7, 4, 0, 2, 1, 3, 5)
-    return View(packed.reshape(3, 3, groups, groups, 2, GROUP // 2, GROUP)), View(_table(layer, channels))
+    outputs = (0, 2, 1, 3) if kernels.packs_sums else (0, 1, 2, 3)
+    ordered = weight.reshape(groups, 2, 2, 2, groups, GROUP, 3, 3).transpose(6, 7, 4, *outputs, 5)
+    dense = np.ascontiguousarray(ordered).reshape(3, 3, groups, groups, 2, GROUP // 2, GROUP)
+    return View(dense), View(_table(layer, channels))
 
 
 def _convolution(layer: IntegerLayer, channels: int) -> tuple[View, ...]:

@@ -4,11 +4,12 @@ One `vpsadbw` takes 32 absolute differences of bytes and sums them by eights int
 meet in a lane, and the four lanes are four outputs: a weight vector holds 4 outputs x 8 inputs, and a pixel's eight channels,
 eight bytes side by side, are broadcast to all four lanes. Sums grow lane by lane and need no horizontal addition at all.
 
-A lane's 64 bits are more than a sum needs. Two results are packed into one vector of eight 32-bit lanes and added in one go: a shuffle
-and an addition instead of two additions. That is worth it because `vpsadbw` runs on two units of a processor (of a Zen 3, of most Intels)
-on which additions would get in its way, and shuffles run on others. It also halves the accumulators: four pixels x 16 outputs are
-eight registers, for which four weight vectors and four broadcasts are loaded. The result must be the type that the instruction
-yields, uint64. `of_output` says where an output's sum comes to lie, so that packing needs no second shuffle.
+The result must be of the type that the instruction yields, uint64. Its 64 bits are more than a sum needs, and two results can be
+``packed`` into one vector of eight 32-bit lanes and added in one go: a shuffle and an addition instead of two additions. On AMD's Zen
+that is worth it, because `vpsadbw` runs on two of four units, additions on all four, where they get in its way, and shuffles on the other
+two. (A loop of `vpsadbw` and `vpaddq` in registers runs at 82 % of `vpsadbw` alone.) It also halves the accumulators: four pixels x 16
+outputs are eight registers, for which four weight vectors and four broadcasts are loaded. Intel's cores have one unit for `vpsadbw`,
+and shuffles run there too: two pixels x 16 outputs are eight accumulators of 64-bit lanes.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from engine.kernels.define import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PIXELS = 4
+PIXELS, PIXELS_PACKED = 2, 4
 LANES = 4
 BYTES = 8
 EIGHT = 2 * LANES
@@ -42,10 +43,10 @@ EIGHT = 2 * LANES
 lane, half, eight, group, column, row = (hl.Var(name) for name in ("lane", "half", "eight", "group", "column", "row"))
 
 
-def build(channels: int, skip: bool = False) -> Definition:
+def build(channels: int, skip: bool = False, packed: bool = False) -> Definition:
     """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights u8 (8, 4, 2, C/8, C/8, 3, 3), the table (C, 5); output u8.
 
-    The weights' dimensions: input of its group; lane, vector of two and eight of an output (see `of_output`); group of inputs; kernel
+    The weights' dimensions: input of its group; lane, vector of two and eight of an output (see `_of_output`); group of inputs; kernel
     column and row. With ``skip``, the last layer of the body: its second input is the first layer's output u8, its last one the long
     residual's four numbers, and its output their sum in s16.
     """
@@ -62,30 +63,45 @@ def build(channels: int, skip: bool = False) -> Definition:
     sums, total = hl.Func("sums"), hl.Func("total")
     sums[lane, half, eight, *window] = hl.cast(hl.UInt(64), 0)
     sums[lane, half, eight, *window] += hl.cast(hl.UInt(64), difference)
-    total[o, x, y] = hl.cast(hl.UInt(32), 0)
-    total[o, x, y] += hl.cast(hl.UInt(32), sums[*of_output(o), x, y, r.x, r.y, r.z])
+    kind = hl.UInt(32) if packed else hl.UInt(64)
+    total[o, x, y] = hl.cast(kind, 0)
+    total[o, x, y] += hl.cast(kind, sums[*_of_output(o, packed), x, y, r.x, r.y, r.z])
 
     layer = hl.Func("layer")
     codes = rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table)
     layer[o, x, y] = with_skip(codes, early, factors) if skip else hl.cast(hl.UInt(8), codes)
-    _schedule(layer, total, sums, byte.x, (r.x, r.y, r.z), channels)
+    (_add_packed if packed else _add)(total, block_of_pixels(layer, channels, PIXELS_PACKED if packed else PIXELS), (r.x, r.y, r.z))
+    if channels <= 2 * BYTES:
+        total.update().unroll(r.x)
+    _schedule_sums(sums, total, byte.x, r.x)
     return Definition(layer, (source, early, weights, table, factors) if skip else (source, weights, table))
 
 
-def of_output(output: hl.Expr) -> tuple[hl.Expr, hl.Expr, hl.Expr]:
+def _of_output(output: hl.Expr, packed: bool) -> tuple[hl.Expr, hl.Expr, hl.Expr]:
     """Lane, vector of two, and eight in which an output's sum is: packing takes pairs of lanes from either vector in turn."""
-    return output // 4 % 2 * 2 + output % 2, output // 2 % 2, output // EIGHT
+    if packed:
+        return output // 4 % 2 * 2 + output % 2, output // 2 % 2, output // EIGHT
+    return output % LANES, output // LANES % 2, output // EIGHT
 
 
-def _schedule(layer: hl.Func, total: hl.Func, sums: hl.Func, byte: hl.RVar, r: Sequence[hl.RVar], channels: int) -> None:
+def _add(total: hl.Func, block: hl.LoopLevel, r: Sequence[hl.RVar]) -> None:
+    """Add results as they come."""
+    oo, oi = hl.Var("oo"), hl.Var("oi")
+    total.compute_at(block).split(o, oo, oi, LANES).vectorize(oi).unroll(oo).unroll(x)
+    total.update().split(o, oo, oi, LANES).reorder(oi, oo, x, *r).vectorize(oi).unroll(oo).unroll(x)
+
+
+def _add_packed(total: hl.Func, block: hl.LoopLevel, r: Sequence[hl.RVar]) -> None:
+    """Add results in eights, in the order in which they are packed."""
     oo, oi, ends, middle, pairs, pair = (hl.Var(name) for name in ("oo", "oi", "ends", "middle", "pairs", "pair"))
-    block = block_of_pixels(layer, channels, PIXELS)
-    total.compute_at(layer, block).split(o, oo, oi, EIGHT).vectorize(oi).unroll(oo).unroll(x)
+    total.compute_at(block).split(o, oo, oi, EIGHT).vectorize(oi).unroll(oo).unroll(x)
     update = total.update().split(o, oo, oi, EIGHT).split(oi, ends, middle, 4).split(middle, pairs, pair, 2)
     update.reorder(pair, pairs, ends, oo, x, *r).vectorize(pair).vectorize(pairs).vectorize(ends).unroll(oo).unroll(x)
-    if channels <= 2 * BYTES:
-        update.unroll(r[0])
-    sums.compute_at(total, r[0]).bound(lane, 0, LANES).bound(half, 0, 2)
+
+
+def _schedule_sums(sums: hl.Func, total: hl.Func, byte: hl.RVar, turn: hl.RVar) -> None:
+    """The differences' sums by eights, at each turn of the reduction."""
+    sums.compute_at(total, turn).bound(lane, 0, LANES).bound(half, 0, 2)
     sums.vectorize(lane).vectorize(half).unroll(eight).unroll(x)
     update = sums.update().reorder(byte, lane, half, eight, x)
     update.atomic().vectorize(byte).vectorize(lane).vectorize(half).unroll(eight).unroll(x)

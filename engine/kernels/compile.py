@@ -63,12 +63,14 @@ class Kernels:
     ``mapped``: kernels are objects mapped into memory, which start fast and run on as many threads as call them; that is
     for x86-64 Linux. Elsewhere Halide's own just-in-time compiler runs them, on Halide's own threads.
     ``sums_bytes``: the processor adds up neighbouring bytes in one instruction (x86's `vpsadbw`); ARM's does not.
+    ``packs_sums``: it has units to spare for packing the results (AMD's; see `engine.kernels.adder_u8`).
     Safe to use from any thread.
     """
 
     folder: Path | None = None
     mapped: bool = field(default_factory=can_map)
     sums_bytes: bool = platform.machine() in ("x86_64", "AMD64")
+    packs_sums: bool = field(default_factory=lambda: cpu.maker() == "AuthenticAMD")
     _ready: dict[Shape, Kernel] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

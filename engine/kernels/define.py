@@ -90,7 +90,7 @@ def stored(codes: hl.Expr, kind: hl.Type, table: hl.ImageParam) -> hl.Expr:
     return hl.cast(kind, codes if kind == hl.UInt(8) else codes - table[o, ZERO])
 
 
-def block_of_pixels(layer: hl.Func, channels: int, pixels: int) -> hl.Var:
+def block_of_pixels(layer: hl.Func, channels: int, pixels: int) -> hl.LoopLevel:
     """Schedule ``layer`` in blocks of ``pixels`` x `channel_block` outputs; returns the loop at which a block's sums are to be computed.
 
     The last block of a row is shifted inwards, so a row must have at least ``pixels`` columns.
@@ -99,7 +99,7 @@ def block_of_pixels(layer: hl.Func, channels: int, pixels: int) -> hl.Var:
     layer.bound(o, 0, channels).split(x, xo, xi, pixels, hl.TailStrategy.ShiftInwards).split(o, ob, oi, channel_block(channels))
     layer.reorder(oi, xi, ob, xo, y).vectorize(oi).unroll(xi)
     writes_features(layer, channels)
-    return ob
+    return hl.LoopLevel(layer, ob)
 
 
 def hold_in_registers(
@@ -112,7 +112,7 @@ def hold_in_registers(
     within each lane. One weight vector serves all pixels, one broadcast pixel all weight vectors.
     """
     oo, oi = hl.Var("oo"), hl.Var("oi")
-    total.compute_at(layer, block_of_pixels(layer, channels, pixels)).split(o, oo, oi, lanes).vectorize(oi).unroll(oo).unroll(x)
+    total.compute_at(block_of_pixels(layer, channels, pixels)).split(o, oo, oi, lanes).vectorize(oi).unroll(oo).unroll(x)
     update = total.update().split(o, oo, oi, lanes)
     if together > 1:
         update.reorder(r[0], oi, oo, x, *r[1:]).atomic().vectorize(r[0])

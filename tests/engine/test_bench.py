@@ -85,10 +85,11 @@ def test_resamplers_are_timed_beside_networks():
 
 
 def test_the_processor_is_read_from_linux_own_words(tmp_path):
-    text = "processor\t: 0\nmodel name\t: Test CPU @ 2 GHz\nflags\t\t: fpu avx2 fma avx_vnni\n\nprocessor\t: 1\nmodel name\t: other\n"
+    text = "processor\t: 0\nvendor_id\t: GenuineTest\nmodel name\t: Test CPU @ 2 GHz\nflags\t\t: fpu avx2 fma avx_vnni\n\nprocessor\t: 1\n"
     (tmp_path / "cpuinfo").write_text(text)
     assert cpu.name(tmp_path / "cpuinfo") == "Test CPU @ 2 GHz"
     assert cpu.features(tmp_path / "cpuinfo") == ("avx2", "fma", "avx_vnni")
+    assert cpu.maker(tmp_path / "cpuinfo") == "GenuineTest"
     assert cpu.features(tmp_path / "none") == ()
     assert cpu.name(tmp_path / "none")
     assert cpu.cores() >= 1

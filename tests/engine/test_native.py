@@ -117,6 +117,14 @@ def test_the_kernel_for_machines_that_do_not_sum_bytes(f, rng):
     check(model, "int8", Kernels(sums_bytes=False), rng, [(1, 1), (40, 33)])
 
 
+@pytest.mark.skipif(not Kernels().sums_bytes, reason="for processors that sum bytes in one instruction")
+@pytest.mark.parametrize("packs_sums", [False, True])
+@pytest.mark.parametrize("f", [8, 16, 32])
+def test_packed_and_plain_sums(f, packs_sums, rng):
+    model = quantised(NetworkSpec(2, 1, f, "adder", "relu"), rng)
+    check(model, "int8", Kernels(packs_sums=packs_sums), rng, [(1, 1), (40, 33)])
+
+
 def test_the_same_bands_serve_pictures_of_any_size_again(kernels, rng):
     """Windows are kept between pictures: what one leaves behind must not show in the next."""
     model = quantised(NetworkSpec(2, 2, 16, "adder", "relu"), rng)

@@ -41,6 +41,18 @@ def test_the_wanted_instruction_appears(kernel, target, instruction, tmp_path):
     assert re.search(instruction, path.read_text().replace("\t", " "))
 
 
+@pytest.mark.parametrize(
+    ("target", "sad", "pack"), [(AVX2, r"vpsadbw .*%ymm", r"vpackusdw .*%ymm"), (AVX512, r"vpsadbw .*%zmm", "vpmovqd ")]
+)
+def test_packed_sums_take_one_shuffle(target, sad, pack, tmp_path):
+    path = tmp_path / "kernel.s"
+    compile_object(Shape("adder_u8.build", (16, False, True)), path, target, assembly=True)
+    loop = path.read_text().replace("\t", " ")
+    assert len(re.findall(sad, loop)) >= 16
+    assert not re.search(r"vperm|vpshufd .*%ymm", loop)
+    assert len(re.findall(pack, loop)) >= 16
+
+
 @pytest.mark.skipif(not can_map(), reason="objects are mapped on x86-64 Linux alone")
 class TestObjects:
     def test_an_unknown_entry(self, tmp_path):
