@@ -1,7 +1,7 @@
 """The adder layer's arithmetic with its gradients, and what stands behind it: normalisation, residual and activation in one pass.
 
 AdderNet (arXiv 1912.13200): an adder layer gives -sum |x - w|. Its weights learn from the full-precision difference x - w,
-its input from clip(w - x, -1, 1).
+its input from clip(w - x, -1, 1). Both can be told how sharp to be, since feature maps need not be of size 1 (`adder_sums`).
 """
 
 from __future__ import annotations
@@ -28,34 +28,38 @@ class AdderSums(torch.autograd.Function):
     """-sum |x - w| over zero-padded windows. Use through `adder_sums`."""
 
     @staticmethod
-    def forward(ctx: Any, x_nchw: Tensor, weight_oihw: Tensor, adaptive: bool, reach: float) -> Tensor:
+    def forward(ctx: Any, x_nchw: Tensor, weight_oihw: Tensor, adaptive: bool, reach: float, slack: float) -> Tensor:
         """See `adder_sums`."""
         ctx.save_for_backward(x_nchw, weight_oihw)
-        ctx.adaptive, ctx.reach = adaptive, reach
+        ctx.adaptive, ctx.reach, ctx.slack = adaptive, reach, slack
         result: Tensor = kernels(x_nchw, weight_oihw).sums(x_nchw, weight_oihw)
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         """Clipped by x; in full precision, and scaled where asked for, by w."""
         x, weight = ctx.saved_tensors
-        by_x = kernels(x, weight).input_gradient(x, weight, gradient) if ctx.needs_input_grad[0] else None
+        by_x = None
+        if ctx.needs_input_grad[0]:
+            near, kernel = (x, weight) if ctx.slack == 1 else (x / ctx.slack, weight / ctx.slack)
+            by_x = kernels(near, kernel).input_gradient(near, kernel, gradient)
         by_weight = None
         if ctx.needs_input_grad[1]:
             by_weight = kernels(x, weight).weight_gradient(x, weight, gradient, ctx.reach)
             if ctx.adaptive:
                 by_weight = by_weight * (by_weight.numel() ** 0.5 / (GRADIENT_NORM * by_weight.norm().clamp_min(1e-12)))
-        return by_x, by_weight, None, None
+        return by_x, by_weight, None, None, None
 
 
-def adder_sums(x_nchw: Tensor, weight_oihw: Tensor, *, adaptive: bool = False, reach: float = math.inf) -> Tensor:
+def adder_sums(x_nchw: Tensor, weight_oihw: Tensor, *, adaptive: bool = False, reach: float = math.inf, slack: float = 1.0) -> Tensor:
     """An adder layer's sums: (N, I, H, W) and (O, I, k, k) to (N, O, H, W).
 
     The weights' gradient is that of x - w, clipped to ``reach``: at infinity AdderNet's full precision, near 0 the true one, the sign.
-    With ``adaptive`` it has the norm sqrt(k) / 5 whatever the loss, k being their number. The sums are as precise
+    The input's is clip((w - x) / slack, -1, 1): AdderNet's at 1, near 0 the true one.
+    With ``adaptive`` the weights' has the norm sqrt(k) / 5 whatever the loss, k being their number. The sums are as precise
     as the weights, whatever x is (mixed precision gives half-precision x).
     """
-    result: Tensor = AdderSums.apply(x_nchw.to(weight_oihw.dtype), weight_oihw, adaptive, reach)  # type: ignore[no-untyped-call]
+    result: Tensor = AdderSums.apply(x_nchw.to(weight_oihw.dtype), weight_oihw, adaptive, reach, slack)  # type: ignore[no-untyped-call]
     return result
 
 

@@ -98,11 +98,8 @@ class AdderBlock(nn.Module):
     identity stays outside. ``adaptive`` scales the kernel's gradient as the paper does. Gains start at ``gain``, small, so that
     each block starts near the identity; kernels start normal with the standard deviation ``spread``.
 
-    ``hurry``: the parameters are the kernel divided by it, so that a step of Adam moves the kernel that much farther than the
-    other weights: what matters to |x - w| is on which side of the inputs a weight lies, and that takes long ways.
-
-    While training, normalisation uses the batch's statistics and averages them for later, unless it is ``frozen``. ``reach`` clips
-    x - w in the kernel's gradient (`training.adder.adder_sums`).
+    While training, normalisation uses the batch's statistics and averages them for later, unless it is ``frozen``. ``reach`` and
+    ``slack`` say how sharp the gradients are (`training.adder.adder_sums`).
     """
 
     running_mean: Tensor
@@ -114,14 +111,13 @@ class AdderBlock(nn.Module):
         expansion: int | None,
         *,
         adaptive: bool = False,
-        hurry: float = 8.0,
         gain: float = 0.1,
         spread: float = 0.1,
     ) -> None:
         super().__init__()
         self.adaptive = adaptive
-        self.hurry = hurry
         self.reach = math.inf
+        self.slack = 1.0
         self.frozen = False
         self.momentum = 0.1
         self.epsilon = 1e-5
@@ -137,28 +133,30 @@ class AdderBlock(nn.Module):
 
     def kernel(self) -> Tensor:
         """The collapsed kernel, OIHW; differentiable."""
-        slow = self.plain if self.plain is not None else collapse_kernel(self.expand.weight, self.project.weight)
-        return slow * self.hurry
+        return self.plain if self.plain is not None else collapse_kernel(self.expand.weight, self.project.weight)
+
+    def kernel_parameters(self) -> list[Tensor]:
+        """What the kernel is made of."""
+        return [self.plain] if self.plain is not None else [self.expand.weight, self.project.weight]
 
     @torch.no_grad()
     def set_kernel(self, kernel_oihw: Tensor) -> None:
         """Make ``kernel_oihw`` the kernel, by exact re-expansion where the block is wide."""
-        slow = kernel_oihw / self.hurry
         if self.plain is not None:
-            self.plain.copy_(slow)
+            self.plain.copy_(kernel_oihw)
         else:
-            self.expand.weight.copy_(re_expand_kernel(slow, self.expand.weight, self.project.weight))
+            self.expand.weight.copy_(re_expand_kernel(kernel_oihw, self.expand.weight, self.project.weight))
 
     def forward(self, x_nchw: Tensor, slope: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape; ``slope`` (C,) is the activation's where it is negative, 0 for ReLU."""
-        y = self.sums(x_nchw)
         live = self.training and not self.frozen
+        y = self.sums(x_nchw)
         statistics = self._observe(y) if live else (self.running_mean.double(), self.running_variance.double())
         return finish(y, x_nchw, self.gain, self.bias, slope, statistics, live=live, epsilon=self.epsilon)
 
     def sums(self, x_nchw: Tensor) -> Tensor:
         """-sum |x - w|, before the normalisation."""
-        return adder_sums(x_nchw, self.kernel(), adaptive=self.adaptive, reach=self.reach)
+        return adder_sums(x_nchw, self.kernel(), adaptive=self.adaptive, reach=self.reach, slack=self.slack)
 
     def _observe(self, y_nchw: Tensor) -> tuple[Tensor, Tensor]:
         """The batch's statistics, also taken into the running ones."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from training.blocks import AdderBlock
 from training.network import AdderTraining, FloatNetwork
+from training.optimiser import make_optimiser
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,8 +33,7 @@ def imitate(network: FloatNetwork, twin: FloatNetwork, batches: Iterable[Tensor]
     """
     twin.eval()
     plan = AdderTraining(reach=REACH)
-    parameters = [parameter for module in (network.body, network.activations) for parameter in module.parameters()]
-    optimiser = torch.optim.Adam(parameters, lr=rate)
+    optimiser = make_optimiser("adam", nn.ModuleList([network.body, network.activations]), rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * min(1, step / steps))))
     for step, low in zip(range(steps), batches, strict=False):
         for block in network.body:

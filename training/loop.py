@@ -13,7 +13,7 @@ from torch.nn import functional
 from engine.errors import TrainingError
 from training.distributed import Processes
 from training.network import Network
-from training.soap import SOAP
+from training.optimiser import make_optimiser
 
 if TYPE_CHECKING:
     from training.config import Loss, TrainConfig
@@ -58,7 +58,7 @@ class Trainer:
         self.device = next(network.parameters()).device
         self.step = 0
         self.average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        self.optimiser = _optimiser(network, config)
+        self.optimiser = make_optimiser(config.optimiser, network, config.rate, amsgrad=config.amsgrad)
 
     @property
     def rate(self) -> float:
@@ -69,7 +69,7 @@ class Trainer:
         """Take one step and return its loss. Raises NotFiniteError when the loss is no longer a finite number."""
         low, high = (torch.from_numpy(array).to(self.device) for array in self._batch())
         for group in self.optimiser.param_groups:
-            group["lr"] = self.rate
+            group["lr"] = self.rate * group.get("hurry", 1.0)
         self.optimiser.zero_grad(set_to_none=True)
         if isinstance(self.network, Network):
             self.network.progress(self.step / self.config.steps)
@@ -142,12 +142,6 @@ class Trainer:
                 self.average[name].lerp_(tensor, 1 - decay)
             else:
                 self.average[name].copy_(tensor)
-
-
-def _optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    if config.optimiser == "soap":
-        return SOAP(network.parameters(), config.rate)
-    return torch.optim.Adam(network.parameters(), lr=config.rate, amsgrad=config.amsgrad)
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:

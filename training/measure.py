@@ -26,12 +26,16 @@ PICTURES, PATCHES_A_SIDE = 4, 4
 
 @dataclass(frozen=True, slots=True)
 class Measured(Event):
-    """The median time of a step, and the most memory that the process had (or, on CUDA, the device); None where that is unknown."""
+    """The median time of a step, and the most memory that the process had (or, on CUDA, the device); None where that is unknown.
+
+    ``devices`` are all that could be trained on.
+    """
 
     name = "measured"
     step_seconds: float
     memory_mb: float | None
     device: str
+    devices: tuple[str, ...]
 
 
 def measure(settings: Settings, seconds: float = 3.0) -> Measured:
@@ -52,7 +56,8 @@ def measure(settings: Settings, seconds: float = 3.0) -> Measured:
         before = time.perf_counter()
         trainer.advance()
         times.append(time.perf_counter() - before)
-    return Measured(float(np.median(times[WARM_UP_STEPS:])), _memory_mb(device), str(device))
+    devices = ("cpu", *(("cuda",) if torch.cuda.is_available() else ()))
+    return Measured(float(np.median(times[WARM_UP_STEPS:])), _memory_mb(device), str(device), devices)
 
 
 def _pairs(scale: int, patch: int) -> list[Pair]:

@@ -135,23 +135,33 @@ class SESR(FloatNetwork):
 class AdderTraining:
     """How adder kernels learn. ``expansion``: channels that a kernel is expanded to, None for none.
 
-    ``adaptive`` scales the kernels' gradients as AdderNet does. ``reach``, first and last, clips x - w in them (in units of the
-    feature maps, whose standard deviation is some 0.04): it falls geometrically over the first 0.8 of a run. From far to near the
-    gradient goes from that of the squared difference to the true one, the difference's sign; None is AdderNet's full precision
-    all along. ``hurry``: how much farther than other weights an optimiser's step moves a kernel.
+    ``adaptive`` scales the kernels' gradients as AdderNet does. ``reach``, first and last, clips x - w in them, ``slack`` divides w - x
+    before it is clipped to 1 in the inputs' (in units of the feature maps, whose standard deviation is some 0.1): both fall geometrically
+    over the first 0.8 of a run. From far to near the gradient goes from that of the squared difference to the true one, the difference's
+    sign. `AS_PUBLISHED` is AdderNet's way.
     """
 
     expansion: int | None = None
     adaptive: bool = False
-    reach: tuple[float, float] | None = (0.5, 0.05)
-    hurry: float = 8.0
+    reach: tuple[float, float] = (0.1, 0.01)
+    slack: tuple[float, float] = (0.02, 0.005)
 
     def reach_at(self, done: float) -> float:
         """The reach when the part ``done`` of a run is done."""
-        if self.reach is None:
-            return math.inf
-        first, last = self.reach
-        return float(first * (last / first) ** min(1.0, done / 0.8))
+        return _falling(self.reach, done)
+
+    def slack_at(self, done: float) -> float:
+        """The slack when the part ``done`` of a run is done."""
+        return _falling(self.slack, done)
+
+
+AS_PUBLISHED = AdderTraining(adaptive=True, reach=(math.inf, math.inf), slack=(1.0, 1.0))
+"""Full-precision weight gradients at the adaptive rate, inputs' clipped at 1 (arXiv 1912.13200)."""
+
+
+def _falling(ends: tuple[float, float], done: float) -> float:
+    first, last = ends
+    return first if first == last else float(first * (last / first) ** min(1.0, done / 0.8))
 
 
 class AdderSESR(FloatNetwork):
@@ -168,14 +178,14 @@ class AdderSESR(FloatNetwork):
         super().__init__(spec, expansion, form)
         self.adder = adder or AdderTraining()
         plan = self.adder
-        self.body.extend(AdderBlock(spec.f, plan.expansion, adaptive=plan.adaptive, hurry=plan.hurry) for _ in range(spec.m))
+        self.body.extend(AdderBlock(spec.f, plan.expansion, adaptive=plan.adaptive) for _ in range(spec.m))
         self.register_buffer("no_slope", torch.zeros(spec.f), persistent=False)
 
     def progress(self, done: float) -> None:
-        """Set how far the kernels' gradients reach."""
+        """Set how sharp the gradients are."""
         for block in self.body:
             assert isinstance(block, AdderBlock)
-            block.reach = self.adder.reach_at(done)
+            block.reach, block.slack = self.adder.reach_at(done), self.adder.slack_at(done)
 
     def head(self, y_n1hw: Tensor) -> Tensor:
         """The first block's output in channels-last memory, which the adder kernels want."""
@@ -212,12 +222,10 @@ def recompute_statistics(network: nn.Module, batches: Iterable[Tensor], *, keep:
     network.train(was_training)
 
 
-def build(
-    spec: NetworkSpec, *, expansion: int = 256, form: Form = "collapsed", body_expansion: int | None = None, adaptive: bool = False
-) -> FloatNetwork:
-    """The network of a spec; the last two are for adder blocks (see `AdderTraining`)."""
+def build(spec: NetworkSpec, *, expansion: int = 256, form: Form = "collapsed", adder: AdderTraining | None = None) -> FloatNetwork:
+    """The network of a spec; ``adder`` is for adder blocks."""
     if spec.block == "adder":
-        return AdderSESR(spec, expansion=expansion, form=form, adder=AdderTraining(body_expansion, adaptive))
+        return AdderSESR(spec, expansion=expansion, form=form, adder=adder)
     return SESR(spec, expansion=expansion, form=form)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from engine.errors import TrainingError
 from training.blocks import CollapsibleLinear
 from training.growth import grow
 from training.models import find_model
-from training.network import Network, build, collapse_to_model, recompute_statistics
+from training.network import AS_PUBLISHED, AdderTraining, Network, build, collapse_to_model, recompute_statistics
 from training.quantise import FakeQuantised
 from training.validate import runner
 
@@ -53,14 +53,19 @@ def make_network(settings: Settings, batches: Sequence[Tensor] = ()) -> Network:
         settings.spec,
         expansion=settings.feature_size,
         form="expanded" if settings.linear_block_type == "expanded" else "collapsed",
-        body_expansion=settings.adder_expansion or None,
-        adaptive=settings.adaptive,
+        adder=adder_training(settings),
     )
     if settings.start:
         begin_from(network, find_model(settings.start), batches)
     if not (settings.quant_W or settings.quant_A):
         return network
     return FakeQuantised(network, weights=settings.quant_W, activations=settings.quant_A, batches=batches)
+
+
+def adder_training(settings: Settings) -> AdderTraining:
+    """How a run's adder kernels learn."""
+    plan = AS_PUBLISHED if settings.recipe == "reference" else AdderTraining()
+    return replace(plan, expansion=settings.adder_expansion or None, adaptive=settings.adaptive)
 
 
 def begin_from(network: Network, model: Model, batches: Sequence[Tensor] = ()) -> None:
@@ -102,6 +107,21 @@ def collapse_error(network: Network, model: Model, y_hw: NDArray[np.float32]) ->
     return float(np.abs(difference).max())
 
 
+def how_trained(settings: Settings, step: int) -> str:
+    """On what and how, in a line for people."""
+    patch = settings.hr_patch // settings.scale
+    words = [
+        f"“{Path(settings.data).name}”" + ("" if settings.degrade == "none" else f", spoilt as {settings.degrade} is"),
+        f"{step:,} steps of {settings.batch_size} patches of {patch}×{patch}",
+        f"{settings.loss}, {settings.optimiser}, highest rate {settings.learning_rate:g}",
+    ]
+    if settings.start:
+        words.append(f"from {Path(settings.start).stem}")
+    if settings.quant_W or settings.quant_A:
+        words.append("for 8 bits")
+    return "; ".join(words)
+
+
 def to_model(network: Network, settings: Settings, progress: Progress, step: int, y_hw: NDArray[np.float32]) -> Model:
     """What the engine runs, with how it was trained; over ``y_hw``, luma in [0, 1], its collapse is measured (`collapse_error`)."""
     scored = "" if progress.best_db is None else f", {progress.best_db:.2f} dB on its validation pictures"
@@ -110,6 +130,7 @@ def to_model(network: Network, settings: Settings, progress: Progress, step: int
         "summary": f"Trained on “{Path(settings.data).name}”: {step:,} steps{scored}.",
         "licence": "as the training data allow",
         "data": Path(settings.data).name,
+        "training": how_trained(settings, step),
         "recipe": {name: value for name, value in asdict(settings).items() if name not in ("data", "val", "sample")},
         "step": step,
         "validation_db": progress.best_db,

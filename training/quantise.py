@@ -113,7 +113,7 @@ class FakeQuantised(Network):
             kernel, excess = block.kernel(), torch.zeros(())
             if self.weights and self.activations:
                 kernel, excess = on_input_codes(kernel, scale.detach(), zero.detach())
-            sums = adder_sums(x_nchw, kernel, adaptive=block.adaptive, reach=block.reach) - excess.view(-1, 1, 1)
+            sums = adder_sums(x_nchw, kernel, adaptive=block.adaptive, reach=block.reach, slack=block.slack) - excess.view(-1, 1, 1)
             statistics = block.running_mean.double(), block.running_variance.double()
             slope = torch.zeros_like(block.bias)
             return finish(sums, x_nchw, block.gain, block.bias, slope, statistics, live=False, epsilon=block.epsilon)

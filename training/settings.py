@@ -31,7 +31,7 @@ OptimiserName = Literal["soap", "adam"]
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 EXPANSIONS = {"m3": 256, "m5": 256, "m7": 256, "m11": 64, "xl": 64}
 RECIPES: dict[str, dict[str, Any]] = {
-    "ours": {"optimiser": "soap"},
+    "ours": {"optimiser": "soap", "loss": "psnr"},
     "reference": {
         "optimiser": "adam",
         "epochs": 100,
@@ -42,12 +42,15 @@ RECIPES: dict[str, dict[str, Any]] = {
         "warm_up": 0,
         "ema": 0.0,
         "amsgrad": True,
+        "adaptive": True,
         "loss": "l1",
         "equal_pictures": True,
     },
 }
 BY_OPTIMISER: dict[str, dict[str, Any]] = {"soap": {"feature_size": 0, "learning_rate": 1e-2}, "adam": {}}
 """What suits an optimiser, unless it is given. Adam's are the defaults below, with the expansions above."""
+ADDER_RATE = 2e-3
+"""What suits SOAP where layers are adders: a longer step throws weights over their inputs."""
 HR_PATCHES = {"ours": {2: 96, 3: 144, 4: 192}, "reference": {2: 128, 3: 150, 4: 200}}
 
 
@@ -226,7 +229,11 @@ def resolve(given: Mapping[str, Any]) -> Settings:
     layers = {"m": m, "int_features": features, "feature_size": expansion, **RECIPES[recipe]}
     if given.get("linear_block_type") == "expanded" or given.get("feature_size"):
         layers["optimiser"] = "adam"
-    layers |= {**BY_OPTIMISER.get(given.get("optimiser", layers["optimiser"]), {}), **given}
+    optimiser = given.get("optimiser", layers["optimiser"])
+    layers |= BY_OPTIMISER.get(optimiser, {})
+    if optimiser == "soap" and given.get("linear_block_type") == "collapsed_adder":
+        layers["learning_rate"] = ADDER_RATE
+    layers |= given
     if not layers.get("hr_patch"):
         layers["hr_patch"] = HR_PATCHES[recipe].get(layers.get("scale", 2), 0)
     return Settings(**layers)

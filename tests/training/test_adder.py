@@ -84,6 +84,22 @@ def test_weight_gradient_points_to_smaller_squared_distances():
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_as_sharp_as_can_be_the_gradients_are_the_true_ones(shape):
+    x, w, g = example(shape)
+    leaves = [tensor.double().requires_grad_() for tensor in (x, w)]
+    windows = functional.unfold(functional.pad(leaves[0], (1, 1, 1, 1)), 3)[:, None]
+    sums = -(windows - leaves[1].flatten(1)[None, :, :, None]).abs().sum(2)
+    sums.backward(g.double().flatten(2))
+    sharp = 2.0**-12
+    x.requires_grad_()
+    w.requires_grad_()
+    adder_sums(x, w, reach=sharp, slack=sharp).backward(g)
+    # Where x and w differ by less than that, the sign is not reached: a few of all taps.
+    for got, wanted in ((x.grad.double(), leaves[0].grad), (w.grad.double() / sharp, leaves[1].grad)):
+        assert (got - wanted).norm() < 0.03 * wanted.norm()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_reach_clips_the_differences_that_weights_learn_from(shape):
     x, w, g = example(shape)
     patches = functional.unfold(functional.pad(x, (1, 1, 1, 1)), 3).double()[:, None]

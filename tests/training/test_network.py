@@ -7,7 +7,7 @@ import torch
 from engine.network import NetworkSpec
 from engine.weights import Model
 from training.adder import adder_sums
-from training.network import SESR, AdderSESR, AdderTraining, build, collapse_to_model, recompute_statistics
+from training.network import AS_PUBLISHED, SESR, AdderSESR, AdderTraining, build, collapse_to_model, recompute_statistics
 
 SPECS = [
     NetworkSpec(2, 2, 16, "adder"),
@@ -54,7 +54,7 @@ def test_all_but_the_last_layer_are_really_loaded_into_another_scale(spec):
 @pytest.mark.parametrize("body_expansion", [None, 64])
 def test_an_adder_network_folds_its_normalisation(body_expansion):
     """The engine's formula, layer by layer: activation(multiplier * -sum|x - w| + bias + x)."""
-    network = make(SPECS[0], body_expansion=body_expansion)
+    network = make(SPECS[0], adder=AdderTraining(expansion=body_expansion))
     for seed in range(4):
         network(luma(seed=seed))
     network.eval()
@@ -124,16 +124,19 @@ def test_a_trained_network_becomes_a_model():
     assert model.about["licence"] == "CC0-1.0"
 
 
-def test_the_kernels_gradient_reaches_less_far_as_a_run_goes_on():
+def test_gradients_get_sharper_as_a_run_goes_on():
     network = make(SPECS[0])
-    reaches = []
+    ways = []
     for done in (0, 0.4, 0.8, 1):
         network.progress(done)
-        reaches.append(network.body[0].reach)
-    assert reaches == pytest.approx([0.5, (0.5 * 0.05) ** 0.5, 0.05, 0.05])
-    full = AdderSESR(SPECS[0], expansion=16, adder=AdderTraining(reach=None))
-    full.progress(0.5)
-    assert full.body[0].reach == np.inf
+        ways.append((network.body[0].reach, network.body[0].slack))
+    reach, slack = AdderTraining().reach, AdderTraining().slack
+    assert ways[0] == (reach[0], slack[0])
+    assert ways[1] == pytest.approx(((reach[0] * reach[1]) ** 0.5, (slack[0] * slack[1]) ** 0.5))
+    assert ways[2] == ways[3] == (reach[1], slack[1])
+    published = AdderSESR(SPECS[0], expansion=16, adder=AS_PUBLISHED)
+    published.progress(0.5)
+    assert (published.body[0].reach, published.body[0].slack) == (np.inf, 1)
 
 
 def test_only_an_adder_spec_makes_an_adder_network():
