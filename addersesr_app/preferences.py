@@ -40,6 +40,13 @@ class Preferences(QObject):
             self._timer.start()
             self.changed.emit(group)
 
+    def change_presets(self, presets: tuple[stored.Preset, ...]) -> None:
+        """Keep these presets; ``changed`` tells ``presets``."""
+        if presets != self.settings.presets:
+            self.settings = replace(self.settings, presets=presets)
+            self._timer.start()
+            self.changed.emit("presets")
+
     def save(self) -> None:
         """Store them now."""
         self._timer.stop()

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
-from addersesr_app import numbers_shown
+from addersesr_app import energies, numbers_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PySide6.QtGui import QPixmap
 
-    from engine.events import Unit
+    from engine.events import Energy, Unit
     from engine.protocol import Network, Output
 
     AnyIndex = QModelIndex | QPersistentModelIndex
@@ -39,6 +39,7 @@ class QueueJob:
     """One input and what became of it.
 
     ``finished`` are the files of a folder that are done, ``errors`` those that are not; ``warnings`` are what a person should know of them.
+    ``energies`` are what those that are done took; ``spent`` and ``speed`` are of the work that goes on, so far.
     """
 
     id: str
@@ -50,7 +51,9 @@ class QueueJob:
     total: int | None = None
     unit: Unit = "tile"
     seconds: float = 0.0
-    energy_mj: float = 0.0
+    energies: list[Energy] = field(default_factory=list)
+    spent: Energy | None = None
+    speed: str = ""
     message: str = ""
     result: str = ""
     finished: list[str] = field(default_factory=list)
@@ -112,10 +115,10 @@ class QueueModel(QAbstractListModel):
             case "running" | "paused":
                 return self._describe_running(job)
             case "done":
-                spent = [numbers_shown.duration(job.seconds), numbers_shown.energy(job.energy_mj)] if job.finished else []
+                spent = [numbers_shown.duration(job.seconds), energies.words(energies.total(job.energies))] if job.finished else []
                 files = [self.tr("{count} files").format(count=len(job.finished))] if len(job.finished) > 1 else []
                 bad = [self.tr("{count} failed").format(count=len(job.errors))] if job.errors else []
-                return " · ".join([self.tr("Done"), *files, *bad, *spent, *self._notes(job)])
+                return " · ".join([self.tr("Done"), *files, *bad, *filter(None, spent), *self._notes(job)])
             case "failed":
                 return job.message or (job.errors[0] if job.errors else self.tr("Failed"))
             case "skipped":
@@ -163,6 +166,6 @@ class QueueModel(QAbstractListModel):
         parts = [self.tr("Paused") if job.state == "paused" else self.tr("Upscaling")]
         if job.fraction is not None:
             parts.append(f"{100 * job.fraction:.0f} %")
-        if job.finished or job.total is not None:
-            parts += [numbers_shown.energy(job.energy_mj)] if job.energy_mj else []
-        return " · ".join(parts)
+        so_far = energies.words(energies.total([*job.energies, *([job.spent] if job.spent else [])]))
+        parts += [self.tr("{energy} so far").format(energy=so_far)] if so_far else []
+        return " · ".join([*parts, *([job.speed] if job.speed else [])])

@@ -12,13 +12,14 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QPixmap
 
 from addersesr_app.engine_client import STOPPED
+from addersesr_app.job_spending import JobSpending
 from addersesr_app.queue_model import ENDED, RUNNING, QueueJob, QueueModel, again
 from addersesr_app.shared_picture import SharedPicture
 from engine import journal
 from engine.errors import OutputError
 from engine.events import Event, Failed, Finished, Progress, Skipped, Summary, Warned
 from engine.journal import Entry, Journal
-from engine.protocol import CancelledRequest, Network, Output, Thumbnail, Thumbnailed, Told, Upscale
+from engine.protocol import CancelledRequest, Network, Output, Spent, Thumbnail, Thumbnailed, Told, Upscale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,6 +50,7 @@ class QueueRunner(QObject):
         self._request = 0
         self._crashes = 0
         self._started_s = 0.0
+        self.spending = JobSpending()
         self.running = False
 
     def restore(self) -> int:
@@ -173,6 +175,7 @@ class QueueRunner(QObject):
     def _begin(self, job: QueueJob) -> None:
         self._set_state(job, "running")
         self._started_s = time.monotonic()
+        self.spending.begin(job)
 
         def request(identity: int) -> Upscale:
             return Upscale(identity, (job.path,), job.network, job.output, tuple(job.finished), str(self._ledger(job)))
@@ -193,9 +196,11 @@ class QueueRunner(QObject):
             case Finished():
                 job.finished.append(event.input)
                 job.seconds += event.seconds
-                job.energy_mj += event.energy.arithmetic_mj or 0.0
+                self.spending.finish(job, event)
                 job.result = event.output
                 self._record(job, "started", {"finished": event.input})
+            case Spent():
+                self.spending.go_on(job, event)
             case Failed(input=None):
                 self._on_failed(job, event)
             case Failed():

@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import os
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 from engine.existing import Existing  # noqa: TC001 (read at run time, to check values)
@@ -15,24 +16,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 Theme = Literal["light", "dark", "auto"]
+Accounting = Literal["published", "exact"]
 Mode = Literal["split", "side", "hold", "heat"]
+SIZINGS = ("", "width", "height")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The window. ``left`` is what the left side of a comparison is: an interpolation, or a model's id."""
+    """The window. ``left`` is what the left side of a comparison is: an interpolation, or a model's id.
+
+    ``accounting`` is how operations are counted (see `engine.cost`).
+    """
 
     theme: Theme = "auto"
     mode: Mode = "split"
     left: str = "bicubic"
+    accounting: Accounting = "published"
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What upscales. An empty ``model`` is the first there is; 0 ``threads`` is automatic."""
+    """What upscales. An empty ``model`` is the first there is; 0 ``threads`` is automatic.
+
+    ``suited``: take the network that suits each picture's compression. ``watts`` is the computer's power under load where a person has
+    measured it, else 0.
+    """
 
     model: str = ""
     backend: str = "auto"
@@ -40,13 +51,15 @@ class Engine:
     precision: str = "auto"
     threads: int = 0
     at_once: bool = True
+    suited: bool = True
+    watts: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Saving:
     """Where results go. An empty ``folder`` is beside the source, an empty ``extension`` the source's own.
 
-    An empty ``template`` is ``{stem}_x{scale}``, but the source's own name for what is found in a folder.
+    An empty ``template`` is ``{stem}_x{scale}``, but the source's own name for what is found in a folder. ``metadata``: keep EXIF and XMP.
     """
 
     folder: str = ""
@@ -54,6 +67,17 @@ class Saving:
     extension: str = ""
     quality: int = 95
     existing: Existing = "rename"
+    metadata: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named way of saving. The side ``sizing`` (``width`` or ``height``) gets ``side`` pixels; empty: as the network gives."""
+
+    name: str = ""
+    sizing: str = ""
+    side: int = 0
+    saving: Saving = field(default_factory=Saving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +87,7 @@ class Settings:
     look: Look = field(default_factory=Look)
     engine: Engine = field(default_factory=Engine)
     saving: Saving = field(default_factory=Saving)
+    presets: tuple[Preset, ...] = ()
 
 
 def load(path: Path) -> Settings:
@@ -99,8 +124,11 @@ def save(settings: Settings, path: Path) -> None:
 def to_toml(settings: Settings) -> str:
     """The settings as a TOML file."""
     lines = [f"version = {VERSION}"]
-    for group, values in dataclasses.asdict(settings).items():
-        lines += ["", f"[{group}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    for group in ("look", "engine", "saving"):
+        lines += ["", f"[{group}]", *_pairs(dataclasses.asdict(getattr(settings, group)))]
+    for preset in settings.presets:
+        own = {"name": preset.name, "sizing": preset.sizing, "side": preset.side}
+        lines += ["", "[[presets]]", *_pairs({**own, **dataclasses.asdict(preset.saving)})]
     return "\n".join(lines) + "\n"
 
 
@@ -118,7 +146,12 @@ def _from_1(record: dict[str, Any]) -> dict[str, Any]:
     return {"look": {"theme": record.get("theme")}, "engine": {"model": record.get("model")}}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+def _from_2(record: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 had the window's size (now `addersesr_app.glance`) and no presets: what it has means the same now."""
+    return record
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 
 
 def _settings(record: Mapping[str, Any]) -> Settings:
@@ -126,7 +159,18 @@ def _settings(record: Mapping[str, Any]) -> Settings:
         Look(**_fitting(Look, record.get("look"))),
         Engine(**_fitting(Engine, record.get("engine"))),
         Saving(**_fitting(Saving, record.get("saving"))),
+        _presets(record.get("presets")),
     )
+
+
+def _presets(stored: Any) -> tuple[Preset, ...]:
+    """Those that have a name, the first of each."""
+    made: dict[str, Preset] = {}
+    for values in stored if isinstance(stored, list) else []:
+        preset = Preset(**{**_fitting(Preset, values), "saving": Saving(**_fitting(Saving, values))})
+        if preset.name and preset.sizing in SIZINGS:
+            made.setdefault(preset.name, preset)
+    return tuple(made.values())
 
 
 def _fitting(kind: type[Any], values: Any) -> dict[str, Any]:
@@ -138,10 +182,16 @@ def _fitting(kind: type[Any], values: Any) -> dict[str, Any]:
 
 def _fits(value: Any, hint: Any) -> bool:
     options = get_args(hint)
+    if hint is float:
+        return type(value) in (int, float) and isfinite(value)
     return value in options if options else type(value) is hint
 
 
-def _toml(value: str | int | bool) -> str:
+def _pairs(values: Mapping[str, Any]) -> list[str]:
+    return [f"{key} = {_toml(value)}" for key, value in values.items()]
+
+
+def _toml(value: str | float | bool) -> str:
     """A TOML value; JSON's strings are TOML's basic strings, but for DEL."""
     import json  # noqa: PLC0415 (starting needs none)
 

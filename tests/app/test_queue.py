@@ -53,7 +53,7 @@ def test_several_pictures_are_queued_and_done_in_order(application, qtbot, tmp_p
     assert ended == ["0.png", "1.png", "2.png"]
     assert sorted(path.name for path in (tmp_path / "in").iterdir()) == ["0.png", "0_x2.png", "1.png", "1_x2.png", "2.png", "2_x2.png"]
     assert "3 done" in application.upscale_page.banner.text()
-    assert application.queue.model.jobs[0].energy_mj > 0
+    assert application.queue.model.jobs[0].energies[0].arithmetic_mj > 0
     assert not journal.unfinished(journal.read(tmp_path / "home" / "queue.jsonl"))
     assert [path.name for path in (tmp_path / "home").glob("queue*")] == ["queue.jsonl"]
 
