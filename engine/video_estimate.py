@@ -21,7 +21,7 @@ from engine.video_source import open_video, video_stream
 from engine.videos import upscaled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from engine.backends import Backend
     from engine.events import Energy
@@ -67,7 +67,7 @@ class Run:
 
 
 def estimate(
-    film: Film, backend: Backend, container: str, energy: Callable[[float], Energy], cancelled: Callable[[], bool]
+    film: Film, backends: Sequence[Backend], container: str, energy: Callable[[float], Energy], cancelled: Callable[[], bool]
 ) -> Prediction | None:
     """What the film will be in a ``container`` of FFmpeg's; None where its length is not known.
 
@@ -76,7 +76,7 @@ def estimate(
     frames = film.frames
     if frames is None:
         return None
-    runs = list(_runs(film, backend, frames, cancelled))
+    runs = list(_runs(film, backends, frames, cancelled))
     if not runs:
         return None
     sizes = [run.bytes_of(frames) for run in runs]
@@ -109,7 +109,7 @@ def copied_bytes(film: Film) -> int:
     return attached + round(total * part * (1.0 if whole or last_s <= 0 else max(length_s / last_s, 1.0)))
 
 
-def _runs(film: Film, backend: Backend, frames: int, cancelled: Callable[[], bool]) -> Iterator[Run]:
+def _runs(film: Film, backends: Sequence[Backend], frames: int, cancelled: Callable[[], bool]) -> Iterator[Run]:
     """Runs evenly over the film (or the whole of a short one); shorter ones where the first shows that the network is slow."""
     count = max(1, min(RUNS, frames // RUN_FRAMES))
     length, start_s = RUN_FRAMES, film.excerpt.start_s or 0.0
@@ -117,14 +117,16 @@ def _runs(film: Film, backend: Backend, frames: int, cancelled: Callable[[], boo
         middle = frames * (2 * index + 1) // (2 * count)
         first = max(middle - length // 2, 0)
         excerpt = Excerpt(start_s + first / float(film.info.rate), film.excerpt.end_s)
-        run = _run(film, backend, excerpt, length, BUDGET_S / count, cancelled)
+        run = _run(film, backends, excerpt, length, BUDGET_S / count, cancelled)
         if run is not None:
             yield run
 
 
-def _run(film: Film, backend: Backend, excerpt: Excerpt, length: int, budget_s: float, cancelled: Callable[[], bool]) -> Run | None:
+def _run(
+    film: Film, backends: Sequence[Backend], excerpt: Excerpt, length: int, budget_s: float, cancelled: Callable[[], bool]
+) -> Run | None:
     """Decode, upscale and encode up to ``length`` frames from the excerpt's start on."""
-    luma, clock = film.luma_stage(backend, cancelled), _Clock()
+    luma, clock = film.luma_stage(backends, cancelled), _Clock()
 
     def read() -> Iterator[Still]:
         for number, still in enumerate(stills(film.info, film.deinterlace, None, lambda _: None, excerpt)):

@@ -5,7 +5,10 @@ What is as it was in the frame before is spared: a frame with the same samples, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +18,7 @@ from engine.tiles import Region, Tile, run, run_tile
 from engine.video_planes import Planes, from_unit, resized, to_unit, upscale_chroma
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,61 +32,89 @@ WORTH_CUTTING = 0.6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rough:
-    """A frame between the two stages: ``unit`` is the network's luma, float32 in [0, 1], None where all is as in the frame before."""
+    """A frame between the two stages: ``unit`` will be the network's luma, float32 in [0, 1]; None: all is as in the frame before."""
 
     still: Still
-    unit: NDArray[np.float32] | None
+    unit: Future[NDArray[np.float32]] | None
 
 
-@dataclass
 class LumaStage:
-    """Runs the network where a frame differs from the one before. For one thread.
+    """Runs the network where a frame differs from the one before, several frames at a time: one on each of the back ends.
 
-    ``fresh_every``: so many frames depend on nothing before them, so that a film resumed there is the same. ``computed`` counts
-    frames' worth of network that were run, ``seen`` frames.
+    Frames side by side keep all processors busy to the end of each, which the parts of one frame do not. ``fresh_every``: so many
+    frames depend on nothing before them, so that a film resumed there is the same. ``computed`` counts frames' worth of network
+    that were run, ``seen`` frames. To be closed.
     """
 
-    backend: Backend
-    info: VideoInfo
-    fresh_every: int
-    tile: int | None = None
-    cancelled: Callable[[], bool] = lambda: False
-    computed: float = 0.0
-    seen: int = 0
-    _before: Planes | None = None
-    _unit: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    def __init__(
+        self,
+        backends: Sequence[Backend],
+        info: VideoInfo,
+        fresh_every: int,
+        tile: int | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.spec = backends[0].spec
+        self.computed, self.seen = 0.0, 0
+        self._info, self._fresh_every, self._tile, self._cancelled = info, fresh_every, tile, cancelled
+        self._idle: SimpleQueue[Backend] = SimpleQueue()
+        for backend in backends:
+            self._idle.put(backend)
+        self._pool = ThreadPoolExecutor(len(backends), "luma")
+        self._before: Planes | None = None
+        self._unit: Future[NDArray[np.float32]] | None = None
 
     def run(self, still: Still) -> Rough:
-        """The network's part of a frame. Raises Cancelled, BackendError."""
-        if self.cancelled():
+        """Begin the network's part of a frame. For one thread. Raises Cancelled; what the network raises comes with ``unit``."""
+        if self._cancelled():
             raise Cancelled("cancelled")
         self.seen += 1
-        if still.number % self.fresh_every == 0:
+        if still.number % self._fresh_every == 0:
             self._before = None
         if self._before is not None and still.planes.same(self._before):
             return Rough(still, None)
-        self._unit = self._luma(still.planes.luma)
+        luma = still.planes.luma
+        tile = self._changed(luma)
+        if tile is None:
+            self.computed += 1
+            self._unit = self._pool.submit(self._whole, luma)
+        elif tile.core.height:
+            self.computed += tile.context.height * tile.context.width / luma.size
+            assert self._unit is not None
+            self._unit = self._pool.submit(self._part, luma, tile, self._unit)
         self._before = still.planes
         return Rough(still, self._unit)
 
-    def _luma(self, luma: NDArray[Any]) -> NDArray[np.float32]:
-        """The network's output for the whole frame, float32 in [0, 1]."""
-        height, width = luma.shape
-        scale, tile = self.backend.spec.scale, self._changed(luma)
-        if tile is not None and tile.core.height == 0:
-            return self._unit
-        y = to_unit(luma, self.info.form, self.info.colours.range)
-        if tile is None:
-            self.computed += 1
-            return run(self.backend, y, self.tile, cancelled=self.cancelled)
-        self.computed += tile.context.height * tile.context.width / (height * width)
-        joined = self._unit.copy()
-        joined[tile.core.slices(scale=scale)] = run_tile(self.backend, y[tile.context.slices()], tile)
+    def close(self) -> None:
+        """End the threads, after what they are doing."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _whole(self, luma: NDArray[Any]) -> NDArray[np.float32]:
+        """The network's output for a whole frame."""
+        y = to_unit(luma, self._info.form, self._info.colours.range)
+        with self._backend() as backend:
+            return run(backend, y, self._tile, cancelled=self._cancelled)
+
+    def _part(self, luma: NDArray[Any], tile: Tile, before: Future[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The output of the frame before, one tile of it made anew."""
+        joined = before.result().copy()  # begun earlier, so never waiting for this one
+        y = to_unit(luma[tile.context.slices()], self._info.form, self._info.colours.range)
+        with self._backend() as backend:
+            joined[tile.core.slices(scale=self.spec.scale)] = run_tile(backend, y, tile)
         return joined
+
+    @contextmanager
+    def _backend(self) -> Iterator[Backend]:
+        """A back end that nobody uses meanwhile."""
+        backend = self._idle.get()
+        try:
+            yield backend
+        finally:
+            self._idle.put(backend)
 
     def _changed(self, luma: NDArray[Any]) -> Tile | None:
         """What has to be computed again (empty: nothing), None where that is the whole frame or nearly so."""
-        spec = self.backend.spec
+        spec = self.spec
         if self._before is None or spec.window is not None or spec.multiple > 1:
             return None
         different = luma != self._before.luma
@@ -106,10 +137,10 @@ class SampleStage:
     _after: Planes | None = None
 
     def run(self, rough: Rough) -> Still:
-        """The frame made larger."""
+        """The frame made larger. Raises Cancelled, BackendError."""
         if rough.unit is not None or self._after is None:
             assert rough.unit is not None
-            self._after = finished(rough.unit, rough.still.planes, self.info, self.scale, self.size)
+            self._after = finished(rough.unit.result(), rough.still.planes, self.info, self.scale, self.size)
         return replace(rough.still, planes=self._after)
 
 

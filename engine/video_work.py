@@ -70,8 +70,8 @@ class Work:
         """What the film will take, from a sample."""
         sizes = [(self.film.info.width, self.film.info.height)]
         container = video_codecs.CONTAINERS[self.task.output.suffix.lower()]
-        backend = self.shop.backend(self.model)
-        return estimate(self.film, backend, container, lambda frames: self.shop.predicted_energy(self.model, sizes, frames), self.cancelled)
+        backends = self.shop.workers(self.model)
+        return estimate(self.film, backends, container, lambda frames: self.shop.predicted_energy(self.model, sizes, frames), self.cancelled)
 
 
 def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> Finished:
@@ -159,7 +159,7 @@ def _make(work: Work) -> tuple[LumaStage, int]:
     before = pieces.done[-1].last_number + 1 if pieces.done else 0
     if before:
         report.warn(f"going on after frame {before}, where an earlier run ended")
-    luma = film.luma_stage(work.shop.backend(work.model), work.cancelled)
+    luma = film.luma_stage(work.shop.workers(work.model), work.cancelled)
 
     def on_frame(done: int) -> None:
         report.progress(done, film.frames, lambda: (work.energy(luma.computed), pieces.size()))

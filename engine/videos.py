@@ -20,7 +20,7 @@ from engine.video_options import WHOLE, Excerpt
 from engine.video_upscaler import LumaStage, SampleStage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from engine.backends import Backend
@@ -52,13 +52,13 @@ class Film:
         """How many frames there are to do, as far as the source tells; None where it does not."""
         return self.info.frames_in(self.excerpt)
 
-    def luma_stage(self, backend: Backend, cancelled: Callable[[], bool] = lambda: False) -> LumaStage:
+    def luma_stage(self, backends: Sequence[Backend], cancelled: Callable[[], bool] = lambda: False) -> LumaStage:
         """The network at work on this film's frames."""
-        return LumaStage(backend, self.info, video_segments.FRAMES, self.tile, cancelled)
+        return LumaStage(backends, self.info, video_segments.FRAMES, self.tile, cancelled)
 
-    def sample_stage(self, backend: Backend) -> SampleStage:
-        """What makes this film's output frames."""
-        return SampleStage(self.info, backend.spec.scale, self.size)
+    def sample_stage(self, scale: int) -> SampleStage:
+        """What makes this film's output frames from those of a network of this scale."""
+        return SampleStage(self.info, scale, self.size)
 
 
 def output_size(info: VideoInfo, wanted: tuple[int, int], coder: str) -> tuple[int, int]:
@@ -76,16 +76,17 @@ def work_folder(output: Path) -> Path:
 
 @contextmanager
 def upscaled(film: Film, luma: LumaStage, stills: Iterator[Still]) -> Iterator[Iterator[Still]]:
-    """The frames made larger, each stage a little ahead of the next in a thread of its own; the threads end with the block."""
+    """The frames made larger, each stage a little ahead of the next in a thread of its own; they and ``luma`` end with the block."""
     read = ahead(stills, QUEUE)
     rough = ahead(map(luma.run, read), QUEUE)
-    made = ahead(map(film.sample_stage(luma.backend).run, rough), QUEUE)
+    made = ahead(map(film.sample_stage(luma.spec.scale).run, rough), QUEUE)
     try:
         yield made
     finally:
         made.close()
         rough.close()
         read.close()
+        luma.close()
 
 
 def make_pieces(film: Film, pieces: Pieces, luma: LumaStage, on_frame: Callable[[int], None], damaged: Callable[[float], None]) -> None:

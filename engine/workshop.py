@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from engine import cpu
 from engine.backends import choose
 from engine.cost import known_cost
 from engine.errors import BackendError, OutputError
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from engine.weights import Model
 
 PROGRESS_EVERY_S = 0.05
+MOST_WORKERS = 4
+"""Frames of a film that are upscaled side by side at most: each takes memory."""
 
 
 @dataclass
@@ -40,6 +43,7 @@ class Workshop:
     calibration: Calibration | None
     meters: Sequence[Meter]
     _backends: dict[str, Backend] = field(default_factory=dict)
+    _workers: dict[str, tuple[Backend, ...]] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Make the back end that most tasks need, so that what cannot work is known at once. Raises BackendError."""
@@ -54,6 +58,17 @@ class Workshop:
             )
         return self._backends[model.id]
 
+    def workers(self, model: AnyModel) -> tuple[Backend, ...]:
+        """Back ends for frames side by side, the processors shared out among them; elsewhere one. Raises BackendError."""
+        first, threads = self.backend(model), self.settings.threads or cpu.cores()
+        count = min(threads, MOST_WORKERS)
+        if first.device != "cpu" or count == 1:
+            return (first,)
+        if model.id not in self._workers:
+            made = (choose.create(model, first.name, first.device, first.precision, threads // count) for _ in range(count))
+            self._workers[model.id] = tuple(made)
+        return self._workers[model.id]
+
     def model_for(self, source: Path, width: int, height: int, report: Reporter) -> AnyModel:
         """The network for one file: where the user named none, that for its material, and why where it is not the plain one."""
         if self.chosen.named is not None:
@@ -67,6 +82,7 @@ class Workshop:
     def fall_back(self, model: AnyModel, error: BackendError, report: Reporter) -> None:
         """Replace the back end that failed on ``model`` by the plainest one, or raise ``error`` where the user chose it or it is that."""
         failed = self._backends.get(model.id)
+        self._workers.pop(model.id, None)
         if failed is None or self.settings.backend != "auto" or (failed.name == choose.PLAINEST and failed.device == "cpu"):
             raise error
         self._backends[model.id] = choose.create(model, choose.PLAINEST, "cpu", failed.precision, self.settings.threads)
