@@ -1,7 +1,8 @@
 """A model's card, measured: ``python -m engine.card MODEL.safetensors… --data DIR`` writes each file's figures anew.
 
 DIR holds the benchmarks as ``Set5/x2/NNN_HR.png`` and ``…_LR.png``. What the card says is what ``addersesr eval`` prints. With
-``--int8 TRAINED.safetensors`` the model takes over the int8 form of another file, which quantisation-aware training left.
+``--int8 TRAINED.safetensors`` the model takes over the int8 form of another file, which quantisation-aware training left; with ``--plain
+PLAIN.safetensors`` the card of a network for compressed pictures says how it and that network do on Set14 through JPEG.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import weights
 from engine.backends import choose
+from engine.backends.bicubic import Bicubic
 from engine.errors import AdderSESRError, ModelError
 from engine.evaluate import evaluate
 from engine.figures import SETS
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from engine.network import Precision
     from engine.weights import Model
 
+JPEG_SET, JPEG_QUALITIES = "Set14", (30, 50, 70, 90)
 PSNR_DIGITS = 3
 SSIM_DIGITS = 4
 
@@ -48,6 +51,18 @@ def measured(model: Model, data: Path, backend: str = "auto") -> Model:
     return model.with_about(**about)
 
 
+def through_jpeg(model: Model, plain: Model, data: Path, backend: str = "auto") -> Model:
+    """``model`` with the PSNR in dB of itself, ``plain`` and bicubic, by the quality of the JPEG that the small pictures went through."""
+    scale = model.spec.scale
+    runners = {"this": choose.create(model, backend), plain.id: choose.create(plain, backend), "bicubic": Bicubic(scale)}
+    folder = data / JPEG_SET / f"x{scale}"
+    found = {
+        str(quality): {name: round(evaluate(runner, folder, jpeg=quality).psnr, PSNR_DIGITS) for name, runner in runners.items()}
+        for quality in JPEG_QUALITIES
+    }
+    return model.with_about(jpeg={"set": JPEG_SET, "plain": plain.id, "psnr": found})
+
+
 def _figures(model: Model, precision: Precision, data: Path, backend: str) -> dict[str, Any]:
     """``psnr`` in dB and ``ssim`` by test set."""
     runner = choose.create(model, backend=backend, precision=precision)
@@ -65,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", required=True, type=Path, help="folder with Set5 and Set14")
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--int8", type=Path, metavar="TRAINED.safetensors", help="where the model's int8 form comes from")
+    parser.add_argument("--plain", type=Path, metavar="PLAIN.safetensors", help="the network to compare with on pictures through JPEG")
     options = parser.parse_args(arguments)
     for path in options.models:
         try:
@@ -72,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.int8:
                 model = with_int8(model, weights.read(options.int8))
             model = measured(model, options.data, options.backend)
+            if options.plain:
+                model = through_jpeg(model, weights.read(options.plain), options.data, options.backend)
             weights.write(model, path)
         except AdderSESRError as error:
             sys.stderr.write(f"{error}\n")

@@ -28,7 +28,17 @@ def markdown(entries: Sequence[Entry]) -> str:
     lines = [_line(header), _line(["---"] * len(header))]
     for entry in entries:
         lines += [_line(_cells(entry, precision)) for precision in entry.model.precisions]
-    return "".join(lines)
+    return "".join(lines) + "".join(_through_jpeg(entry) for entry in entries if "jpeg" in entry.model.about)
+
+
+def _through_jpeg(entry: Entry) -> str:
+    """How a network for compressed pictures does on pictures through JPEG, as its card says."""
+    about = entry.model.about["jpeg"]
+    plain, found = about["plain"], about["psnr"]
+    lines = [_line((f"{about['set']} through 4:2:0 JPEG of quality", *found)), _line(["---"] * (len(found) + 1))]
+    for name, title in (("this", f"`{entry.model.id}`"), (plain, f"`{plain}`"), ("bicubic", "bicubic")):
+        lines.append(_line((title, *(f"{figures[name]:.2f}" for figures in found.values()))))
+    return "\n" + "".join(lines)
 
 
 def with_table(text: str, table: str) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from engine import card, images, weights
+from engine import card, figures, images, weights
+from engine.catalogue import Catalogue
 from engine.errors import ModelError
 from engine.network import NetworkSpec
 from engine.picture import Picture
@@ -49,3 +50,18 @@ def test_a_card_says_what_was_measured_for_both_precisions(
 def test_an_int8_form_of_another_network_is_refused(random_model: Callable[[NetworkSpec], weights.Model]) -> None:
     with pytest.raises(ModelError, match="no int8 form"):
         card.with_int8(random_model(NetworkSpec(2, 1, 4)), random_model(NetworkSpec(2, 2, 4)))
+
+
+def test_a_card_says_how_the_network_does_through_jpeg(benchmarks: Path, random_model: Callable[[NetworkSpec], weights.Model]) -> None:
+    files = [benchmarks / f"{name}.safetensors" for name in ("tiny-photo", "tiny")]
+    for seed, file in enumerate(files):
+        weights.write(dataclasses.replace(random_model(NetworkSpec(2, 1, 4), seed), id=file.stem), file)
+    assert card.main([str(files[0]), "--data", str(benchmarks), "--plain", str(files[1])]) == 0
+    found = weights.read(files[0]).about["jpeg"]["psnr"]
+    assert list(found) == ["30", "50", "70", "90"]
+    for name in ("this", "tiny", "bicubic"):
+        assert found["90"][name] != found["30"][name]
+    assert found["90"]["this"] != found["90"]["tiny"] != found["90"]["bicubic"]
+    table = figures.markdown(Catalogue([benchmarks]).entries())
+    assert "4:2:0 JPEG of quality | 30 | 50 | 70 | 90 |" in table
+    assert f"| bicubic | {found['30']['bicubic']:.2f} |" in table
