@@ -164,7 +164,7 @@ class NetworkStep(QWidget):
         titles = {"collapsed": self.tr("Collapsed"), "expanded": self.tr("Expanded"), "collapsed_adder": self.tr("Adder")}
         texts = {
             "collapsed": self.tr(
-                "Learns as two wide convolutions, computed as the one narrow kernel that they fold to. The fast way to train."
+                "Learns the one narrow kernel that the wide convolutions of the paper fold to. The fast way to train."
             ),
             "expanded": self.tr(
                 "The wide convolutions are run as they are while training: some ten times slower, the same network in the end."
