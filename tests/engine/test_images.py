@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pillow_heif
 import pytest
+import pyvips
 from PIL import Image
 
 from engine import images
@@ -87,7 +88,6 @@ def test_pngs_of_every_kind(tmp_path: Path) -> None:
     seen = {
         "bit": Image.fromarray(grey > 128),
         "palette": palette,
-        "interlaced": Image.fromarray(drawn((20, 30, 3))),
         "la": Image.fromarray(np.dstack([grey, grey[::-1]])),
     }
     for name, picture in seen.items():
@@ -103,6 +103,19 @@ def test_pngs_of_every_kind(tmp_path: Path) -> None:
     clear = images.read(tmp_path / "clear.png")
     assert clear.alpha is not None
     assert set(np.unique(clear.alpha)) == {0, 255}
+    assert set(np.unique(images.read(tmp_path / "two.png").pixels)) <= {0, 85, 170, 255}, "two bits are the whole range"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_interlaced_pngs(tmp_path: Path, dtype: type) -> None:
+    pixels = drawn((37, 53, 3), dtype)
+    pyvips.Image.new_from_array(pixels).pngsave(str(tmp_path / "p.png"), interlace=True)
+    data = (tmp_path / "p.png").read_bytes()
+    assert data[28] == 1, "Adam7"
+    np.testing.assert_array_equal(images.read(tmp_path / "p.png").pixels, pixels)
+    (tmp_path / "cut.png").write_bytes(data[: len(data) // 2])
+    with pytest.raises(PictureError):
+        images.read(tmp_path / "cut.png")
 
 
 def test_multichannel_and_odd_sample_types(tmp_path: Path) -> None:
