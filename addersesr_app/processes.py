@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class Detached:
         """Ask it to end."""
         if self.alive:
             self._process.terminate()
+
+    def wait(self, seconds: float) -> None:
+        """Give it so long to end."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
 
     def release(self) -> None:
         """Let go of it, whether it runs or not."""

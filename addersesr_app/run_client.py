@@ -100,8 +100,8 @@ class RunClient(QObject):
 
     def start(self) -> None:
         """Begin a new run, or one that waited."""
-        self.queue(wait=False)
         self._launch("--config", str(self.folder.config))
+        self.queue(wait=False)  # not before: whoever starts what waits would think that nothing goes on
 
     def go_on(self, steps: int | None = None, rate: float | None = None) -> None:
         """Go on from the last checkpoint, to ``steps`` in all where that is another number."""
@@ -127,6 +127,13 @@ class RunClient(QObject):
         """End it after its step and keep what it has learnt."""
         self._send("stop")
 
+    def cancel(self) -> None:
+        """End a run that has not begun to train: there is nothing to keep. One that began just now is stopped."""
+        if self._process is not None and not self.record.step:
+            self._process.terminate()
+        else:
+            self.stop()
+
     def stop_and_wait(self) -> None:
         """As `stop`, and come back when the run has been told: for a window that is about to go.
 
@@ -151,6 +158,9 @@ class RunClient(QObject):
 
     def _launch(self, *words: str) -> None:
         argv = [*self._program, "train", "--run", str(self.folder.path), *words]
+        if self._process is not None:  # that of a run which is over, and about to go
+            self._process.wait(STOP_S)
+            self._process.release()
         self._begun_before, self._answers = self.record.begun, True
         try:
             self._process = Detached(argv, self._directory, self.folder.path / LOG)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OFFERED: dict[State, tuple[str, ...]] = {
     "queued": ("start", "remove"),
-    "starting": (),
+    "starting": ("cancel",),
     "running": ("pause", "change", "stop"),
     "paused": ("resume", "change", "stop"),
     "done": ("change", "remove"),
@@ -38,6 +38,7 @@ class ControlBar(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._run: RunClient | None = None
+        self._seen: tuple[RunClient | None, bool] = None, False
         self.title, self.badge, self.sentence = ElidedLabel("title"), label("", "badge"), label("", "muted", wrap=True, selectable=True)
         self.buttons = {
             "go_on": Button(theme, self.tr("Go on"), "play", "primary"),
@@ -46,6 +47,7 @@ class ControlBar(QWidget):
             "pause": Button(theme, self.tr("Pause"), "pause"),
             "change": Button(theme, self.tr("Extend…"), "clock"),
             "stop": Button(theme, self.tr("Stop and keep"), "check"),
+            "cancel": Button(theme, self.tr("Cancel"), "cancel"),
             "remove": Button(theme, self.tr("Remove"), "cancel"),
         }
         self.extend = ExtendCard(theme)
@@ -58,14 +60,21 @@ class ControlBar(QWidget):
         self.setLayout(column(head, self.foot, self.extend, spacing=8))
         self.buttons["change"].clicked.connect(lambda: self.extend.setVisible(not self.extend.isVisible()))
         self.buttons["remove"].clicked.connect(self.remove_wanted)
-        for name, do in (("pause", "pause"), ("resume", "resume"), ("stop", "stop"), ("start", "start"), ("go_on", "go_on")):
+        for name, do in (
+            ("pause", "pause"),
+            ("resume", "resume"),
+            ("stop", "stop"),
+            ("start", "start"),
+            ("go_on", "go_on"),
+            ("cancel", "cancel"),
+        ):
             self.buttons[name].clicked.connect(lambda _=False, do=do: self._do(do))
         self.extend.applied.connect(self.extend.hide)
 
     def show_run(self, run: RunClient) -> None:
         """Offer what can be done with this run now."""
-        if run is not self._run:
-            self._run = run
+        if (run, run.going) != self._seen:
+            self._seen = self._run, _ = run, run.going
             self.extend.hide()
         self.title.show_text(run.name)
         self.badge.setText(state_name(run.state))
@@ -80,7 +89,7 @@ class ControlBar(QWidget):
     def _do(self, action: str) -> None:
         """Do it; the buttons come back with the next state."""
         if self._run is not None:
-            for name in ("pause", "resume", "stop"):
+            for name in ("pause", "resume", "stop", "cancel"):
                 self.buttons[name].setEnabled(False)
             getattr(self._run, action)()
 

@@ -47,7 +47,7 @@ def test_a_run_is_paused_extended_killed_and_goes_on(qtbot, runs, pictures):
 
 
 def test_a_second_run_waits_for_the_first(qtbot, runs, pictures):
-    first, second = (runs.add(tiny(*pictures, name=name)) for name in ("first", "second"))
+    first, second = (runs.add(tiny(*pictures, name)) for name in ("first", "second"))
     assert (first.state, second.state) == ("starting", "queued")
     qtbot.waitUntil(lambda: second.state == "done", timeout=WAIT_MS)
     assert first.state == "done"

@@ -2,23 +2,20 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QLabel
 
 from addersesr_app.run_desk import Runs
 from addersesr_app.views.train_page import TrainPage
-from engine import images
-from engine.picture import Picture
-from tests.app.training import LONG, PROGRAM, ROOT, TINY, click, kill, until
-from tests.commands import photo
+from tests.app.training import LONG, PROGRAM, ROOT, TINY, click, kill, tiny, until
 from tests.windows import store_photo
+from training import control
+from training.folder import read_events
 
 FURTHER = "\n".join(
     f"{name} = {json.dumps(value)}" for name, value in TINY.items() if name in {"m", "int_features", "feature_size", "hr_patch", "threads"}
@@ -41,7 +38,7 @@ def set_up(qtbot, page, pictures):
     setup.budget.batch.setValue(2)
     setup.budget.more.setPlainText(FURTHER + "\nsave_every = 10\nvalidate_every = 20\nlog_every = 1")
     until(qtbot, lambda: setup.budget.step_seconds)
-    assert setup.budget.figures["total"].text != "–"
+    assert all(figure.text != "–" for figure in setup.budget.figures.values()), "a step's time, the whole's, and memory"
     assert setup.budget.name.text() == "my-sesr-m3-x2"
     click(qtbot, setup.start)
     return page.run
@@ -90,40 +87,6 @@ def test_from_a_folder_of_pictures_to_a_network_in_use(window, qtbot, tmp_path, 
     assert (second.session.after.levels[0].width(), second.session.after.levels[0].height()) == (80, 60)
 
 
-def test_what_is_left_out_of_the_data_is_shown_with_its_reason(window, qtbot, pictures):
-    (pictures[0] / "broken.png").write_text("no picture")
-    images.write(Picture(photo(20, 20, 3)), pictures[0] / "small.png")
-    shutil.copy(pictures[0] / "0.png", pictures[0] / "copy.png")
-    setup = window().training.page.setup
-    assert not setup.next.isEnabled()
-    setup.data.give(pictures[0])
-    until(qtbot, lambda: setup.data.ready)
-    report = setup.data.report
-    assert [figure.text for figure in report.figures] == ["3", "0", "3"]
-    names = {report.files.item(row).text().split("\n")[0]: report.files.item(row).text() for row in range(report.files.count())}
-    assert names.keys() == {"broken.png", "small.png", "copy.png"}
-    assert "20×20" in names["small.png"]
-    assert setup.next.isEnabled()
-    setup.data.give(pictures[0] / "nowhere" / "deeper")
-    until(qtbot, lambda: "no such folder" in report.verdict.text())
-    assert not setup.next.isEnabled()
-
-
-def test_wrong_settings_are_said_and_cannot_be_started(window, qtbot, pictures):
-    setup = window().training.page.setup
-    setup.data.give(pictures[0])
-    until(qtbot, lambda: setup.data.ready)
-    setup.show_step("run")
-    setup.budget.more.setPlainText("learning_rat = 1")
-    assert "did you mean learning_rate" in setup.budget.complaint.text()
-    assert not setup.start.isEnabled()
-    setup.budget.more.setPlainText("")
-    assert setup.start.isEnabled()
-    setup.budget.name.setText("tiny-x2")
-    until(qtbot, lambda: not setup.start.isEnabled())
-    assert "already" in setup.budget.complaint.text()
-
-
 def test_without_torch_the_page_says_how_to_add_it(qapp, qtbot, tmp_path):
     from addersesr_app.theme import Theme  # noqa: PLC0415
 
@@ -139,23 +102,6 @@ def test_without_torch_the_page_says_how_to_add_it(qapp, qtbot, tmp_path):
     assert page.setup.isVisible()
 
 
-def test_the_sample_is_the_part_that_was_chosen(window, qtbot, tmp_path):
-    picture = store_photo(tmp_path / "big.png", 700, 500)
-    data = window().training.page.setup.data
-    data.choose_sample(picture)
-    crop = data.dialog.crop
-    qtbot.keyClick(crop, Qt.Key.Key_Left)
-    qtbot.keyClick(crop, Qt.Key.Key_Up)
-    with qtbot.waitSignal(data.dialog.chosen):
-        data.dialog.use.click()
-    square = crop.square
-    assert (square.width(), square.height()) == (256, 256)
-    assert square.left() < 350 - 128
-    cut = images.read(Path(data.settings()["sample"])).pixels
-    whole = images.read(picture).pixels
-    np.testing.assert_array_equal(cut, whole[square.top() : square.top() + 256, square.left() : square.left() + 256])
-
-
 def test_the_page_loads_neither_torch_nor_what_runs_networks():
     modules = "addersesr_app.training_room, addersesr_app.views.fit_panel"
     script = f"import sys, {modules}; print(*sorted(name for name in sys.modules if '.' not in name))"
@@ -163,3 +109,116 @@ def test_the_page_loads_neither_torch_nor_what_runs_networks():
     loaded = set(ran.stdout.split())
     assert "pyqtgraph" in loaded
     assert not loaded & {"torch", "halide", "onnxruntime", "onnx", "cv2", "safetensors", "av"}
+
+
+WINDOW = """
+import sys
+from pathlib import Path
+from PySide6.QtWidgets import QApplication
+from addersesr_app.app import Application
+from addersesr_app.places import Places
+from training.folder import RunFolder
+from training.settings import resolve
+import tomllib
+
+home = Path(sys.argv[1])
+app = QApplication(sys.argv[:1])
+none = home / "none"
+places = Places(none, home / "own" / "models", none, home / "queue.jsonl", none, home / "settings.toml")
+application = Application(app, places)
+application.start([], "train")
+run = application.training.runs.add(resolve(tomllib.loads(sys.argv[2])))
+run.told.connect(lambda: run.record.saved_step and print("saved", flush=True))
+app.exec()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_killed_window_leaves_its_run_alone_and_the_next_one_finds_it(window, qtbot, tmp_path, pictures):
+    settings = tiny(*pictures, steps=LONG)
+    words = [sys.executable, "-c", WINDOW, str(tmp_path), settings.to_toml()]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "saved\n"
+        first.kill()
+    page = window().training.page
+    until(qtbot, lambda: page.run is not None and page.run.state == "running")
+    step = page.run.record.step
+    until(qtbot, lambda: page.run.record.step > step)
+    told = [event["step"] for event in read_events(page.run.folder) if event["event"] == "step"]
+    assert told == list(range(1, len(told) + 1)), "not one step is lost"
+    click(qtbot, page.controls.buttons["stop"])
+    until(qtbot, lambda: page.run.state == "stopped")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_closing_window_may_stay_or_stop_its_run(window, qtbot, pictures):
+    application = window()
+    run = application.training.runs.add(tiny(*pictures, steps=LONG))
+    until(qtbot, lambda: run.state == "running" and run.record.saved_step > 0)
+    application.window.close()
+    click(qtbot, application.training.dialog.stay)
+    assert application.window.isVisible()
+    assert run.state == "running"
+    application.window.close()
+    assert run.name in application.training.dialog.findChildren(QLabel)[1].text()
+    click(qtbot, application.training.dialog.stop)
+    assert not application.window.isVisible()
+    page = window().training.page
+    until(qtbot, lambda: page.runs.clients[0].state == "stopped")
+    assert page.runs.clients[0].model_file is not None, "what it has learnt is kept"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_runs_queue_and_are_started_in_turn_or_at_once(window, qtbot, pictures):
+    page = window().training.page
+    runs = [page.runs.add(tiny(*pictures, name, steps=LONG)) for name in ("one", "two", "three")]
+    assert [run.state for run in runs] == ["starting", "queued", "queued"]
+    assert [page.list.cards[run.name]._state.text() for run in runs] == ["starting", "waiting", "waiting"]
+    page.show_run(runs[1])
+    assert "Waits" in page.controls.sentence.text()
+    page.show_run(runs[0])
+    click(qtbot, page.controls.buttons["cancel"])
+    until(qtbot, lambda: runs[1].state == "running")
+    assert (runs[0].state, runs[2].state) == ("interrupted", "queued")
+    assert "before its first step" in page.controls.sentence.text()
+    page.show_run(runs[2])
+    click(qtbot, page.controls.buttons["start"])
+    until(qtbot, lambda: runs[2].state == "running" and runs[2].record.step)
+    assert runs[1].state == "running", "out of its turn, beside the other"
+    for run in runs[1:]:
+        page.show_run(run)
+        click(qtbot, page.controls.buttons["stop"])
+        until(qtbot, lambda run=run: run.state == "stopped")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_paused_run_uses_no_processor_and_its_end_can_be_moved(window, qtbot, pictures):
+    page = window().training.page
+    run = page.runs.add(tiny(*pictures, steps=LONG))
+    page.show_run(run)
+    until(qtbot, lambda: run.state == "running" and run.record.saved_step > 0)
+    click(qtbot, page.controls.buttons["pause"])
+    until(qtbot, lambda: run.state == "paused")
+    stat = Path(f"/proc/{json.loads((run.folder.path / control.FILE).read_text())['pid']}/stat")
+    used, looks = processor_ticks(stat), run._looks
+    until(qtbot, lambda: run._looks >= looks + 6)
+    assert processor_ticks(stat) - used <= 3, "hundredths of a second, for the answers that it gives"
+    click(qtbot, page.controls.buttons["change"])
+    extend = page.controls.extend
+    extend.steps.setValue(run.record.step + 12)
+    extend.rate.setValue(7)
+    click(qtbot, extend.apply)
+    assert not extend.isVisible()
+    click(qtbot, page.controls.buttons["resume"])
+    until(qtbot, lambda: run.state == "done")
+    assert run.settings.learning_rate == pytest.approx(7e-4)
+    end = run.record.step
+    click(qtbot, page.controls.buttons["change"])
+    extend.steps.setValue(end + 8)
+    click(qtbot, extend.apply)
+    until(qtbot, lambda: run.state == "done" and run.record.step == end + 8)
+
+
+def processor_ticks(stat):
+    """User and system time of a process, in hundredths of a second."""
+    return sum(map(int, stat.read_text().rsplit(")", 1)[1].split()[11:13]))

@@ -1,15 +1,19 @@
 """A run being watched in a real window: its curves, its sample, what it is compared with, what it is told to do."""
 
+import json
 import os
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QElapsedTimer
+from PySide6.QtCore import QElapsedTimer, QEvent, Qt
 
 from addersesr_app.run_client import RunClient
 from addersesr_app.views.train_compare import differences
 from addersesr_app.views.train_watch import targets
+from engine import images
+from engine.picture import Picture
 from tests.app.training import PROGRAM, ROOT, stored_run, until
+from training.folder import RunFolder
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -66,3 +70,84 @@ def test_only_settings_that_differ_are_listed(qapp, tmp_path):
     runs = [RunClient(stored_run(tmp_path, 3, name, batch_size=size), PROGRAM, str(ROOT)) for name, size in (("a", 2), ("b", 2), ("c", 4))]
     assert differences(runs[:2]) == []
     assert differences(runs) == [("batch_size", ["2", "2", "4"])]
+
+
+def with_samples(path, steps):
+    """Give a stored run its samples: each a shade of its own, the middle one the best."""
+    run = RunFolder(path)
+    (path / "samples").mkdir()
+    shades = {"original": 10, "bicubic": 20} | {f"step-{step:08d}": 100 + step for step in steps}
+    for name, shade in shades.items():
+        images.write(Picture(np.full((64, 64), shade, np.uint8)), run.sample(name))
+    best = steps[len(steps) // 2]
+    with run.events.open("a") as file:
+        for step in steps:
+            psnr = 33.0 if step == best else 32.0
+            file.write(json.dumps({"event": "validated", "step": step, "psnr": psnr, "ssim": 0.9, "best": step <= best}) + "\n")
+            file.write(json.dumps({"event": "sample", "step": step, "file": f"samples/step-{step:08d}.png"}) + "\n")
+    return path
+
+
+def test_the_sample_is_scrubbed_through_time(window, qtbot, tmp_path):
+    with_samples(stored_run(tmp_path / "own" / "runs", 50), [10, 20, 30, 40, 50])
+    page = window().training.page
+    until(qtbot, lambda: page.run is not None and len(page.run.record.shots) == 5)
+    page.refresh()
+    sample = page.watch.sample
+
+    def shades():
+        return {name: sample.pictures[name].image.pixelColor(3, 3).red() for name in sample.pictures}
+
+    assert shades() == {"original": 10, "bicubic": 20, "step": 150, "best": 130}
+    qtbot.keyClick(sample.slider, Qt.Key.Key_Home)
+    assert shades()["step"] == 110
+    assert sample.captions["step"].text() == "Step 10: 32.00 dB"
+    qtbot.keyClick(sample.slider, Qt.Key.Key_Right)
+    assert shades() == {"original": 10, "bicubic": 20, "step": 120, "best": 130}
+    with RunFolder(page.run.folder.path).events.open("a") as file:
+        file.write(json.dumps({"event": "sample", "step": 50, "file": "samples/step-00000050.png"}) + "\n")
+    until(qtbot, lambda: sample.slider.maximum() == 5)
+    assert shades()["step"] == 120, "who looks back is left where he looks"
+
+
+@pytest.mark.parametrize(
+    ("val", "texts"),
+    [
+        ("Set14/x2", ["bicubic 30.00", "M5 on Set14, published 32.84"]),
+        ("mine", ["bicubic 30.00", "M5: +2.60 over bicubic, as published on Set14"]),
+    ],
+)
+def test_published_targets_are_drawn(window, qtbot, tmp_path, val, texts):
+    stored_run(tmp_path / "own" / "runs", 50, m=5, int_features=16, val=str(tmp_path / val))
+    page = window().training.page
+    until(qtbot, lambda: page.run is not None and page.run.record.validations)
+    page.refresh()
+    assert [line.label.format for line in page.watch.psnr._lines] == texts
+    heights = [line.value() for line in page.watch.psnr._lines]
+    assert heights == [30.0, 32.84] if val != "mine" else heights == [30.0, pytest.approx(32.6)]
+
+
+def test_curves_are_shown_raw_or_smoothed_on_either_scale_and_zoomed(window, qtbot, tmp_path):
+    stored_run(tmp_path / "own" / "runs", 300)
+    page = window().training.page
+    until(qtbot, lambda: page.run is not None and page.run.record.validations)
+    page.refresh()
+    watch = page.watch
+    plot = watch.curves.getPlotItem()
+    assert len(plot.listDataItems()) == 2
+    watch.raw.click()
+    (smooth,) = plot.listDataItems()
+    assert np.ptp(smooth.yData) < np.ptp(page.run.record.loss.values)
+    assert plot.getAxis("left").logMode
+    watch.log.click()
+    assert not plot.getAxis("left").logMode
+    plot.vb.setXRange(100, 120)
+    watch.curves.mouseDoubleClickEvent(QEvent(QEvent.Type.None_))
+    watch.curves.grab()  # painted as it would be on a screen
+    watch.curves.grab()
+    assert plot.vb.viewRange()[0][1] >= 300
+    for kind, values in (("rate", page.run.record.rate), ("speed", page.run.record.speed)):
+        watch.kind.button(kind).click()
+        (item,) = plot.listDataItems()
+        np.testing.assert_array_equal(item.yData, values.values)
+    assert "5 at step 150" in watch.curves.read_at(150)

@@ -50,7 +50,7 @@ def store_pictures(folder: Path, count: int, first: int = 0) -> Path:
     return folder
 
 
-def tiny(data: Path, val: Path, name: str = "mine", **changes: object) -> Settings:
+def tiny(data: Path, val: Path, name: str = "mine", /, **changes: object) -> Settings:
     return resolve({**TINY, "data": str(data), "val": str(val), "model_name": name, **changes})
 
 
