@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.backends.native_strips import Plan, Step, Tensor, grown, padded_channels
-from engine.kernels.buffers import View
+from engine.kernels.buffers import View, constant
 from engine.kernels.compile import Kernels, Shape
 from engine.kernels.winograd import OF_TAPS
 
@@ -43,7 +43,7 @@ def plan(model: Model, kernels: Kernels) -> Plan:
 def _first(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
     """Weights (5, 5, C), bias (C)."""
     weight = grown(model.tensors[f"{layer.name}.weight"][:, 0], (channels, 5, 5))
-    return View(np.ascontiguousarray(weight.transpose(1, 2, 0))), View(grown(model.tensors[f"{layer.name}.bias"], (channels,)))
+    return constant(weight.transpose(1, 2, 0)), constant(grown(model.tensors[f"{layer.name}.bias"], (channels,)))
 
 
 def _convolution(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
@@ -51,27 +51,27 @@ def _convolution(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
     weight = model.tensors[f"{layer.name}.weight"]
     products_riow = np.einsum("pk,oirk->prio", OF_TAPS, weight, dtype=np.float64).astype(np.float32)
     table = np.stack([model.tensors[f"{layer.name}.bias"], _slope(model, layer)])
-    return View(grown(products_riow, (*products_riow.shape[:2], channels, channels))), View(grown(table, (2, channels)))
+    return constant(grown(products_riow, (*products_riow.shape[:2], channels, channels))), constant(grown(table, (2, channels)))
 
 
 def _adder(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
     """Weights (3, 3, C inputs, C outputs), table (4, C): `engine.kernels.adder_f32`'s rows, one."""
     weight = model.tensors[f"{layer.name}.weight"]
     multiplier = model.tensors[f"{layer.name}.multiplier"].astype(np.float64)
-    constant = model.tensors[f"{layer.name}.bias"] + multiplier * weight.sum((1, 2, 3), dtype=np.float64)
-    table = np.stack([-2 * multiplier, multiplier, constant, _slope(model, layer)]).astype(np.float32)
-    return _body_weight(weight, channels), View(grown(table, (4, channels))), View(np.ones(1, np.float32))
+    offset = model.tensors[f"{layer.name}.bias"] + multiplier * weight.sum((1, 2, 3), dtype=np.float64)
+    table = np.stack([-2 * multiplier, multiplier, offset, _slope(model, layer)]).astype(np.float32)
+    return _body_weight(weight, channels), constant(grown(table, (4, channels))), constant(np.ones(1, np.float32))
 
 
 def _last(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
     """Weights (5, 5, s*s, C), bias (s*s)."""
     weight = grown(model.tensors[f"{layer.name}.weight"], (layer.outputs, channels, 5, 5)).transpose(2, 3, 0, 1)
-    return View(np.ascontiguousarray(weight)), View(model.tensors[f"{layer.name}.bias"])
+    return constant(weight), constant(model.tensors[f"{layer.name}.bias"])
 
 
 def _body_weight(weight_oihw: NDArray[np.float32], channels: int) -> View:
     grown_oihw = grown(weight_oihw, (channels, channels, 3, 3))
-    return View(np.ascontiguousarray(grown_oihw.transpose(2, 3, 1, 0)))
+    return constant(grown_oihw.transpose(2, 3, 1, 0))
 
 
 def _slope(model: Model, layer: Layer) -> NDArray[np.float32]:

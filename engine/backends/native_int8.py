@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.backends.native_strips import Plan, Step, Tensor, grown, padded_channels
-from engine.kernels.buffers import View
+from engine.kernels.buffers import View, constant
 from engine.kernels.compile import Kernels, Shape
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
     """Weights (5, 3, C, 2): kernel row, pair of columns, output, column of the pair; the sixth column is 0."""
     weight = grown(layer.weight[:, 0], (channels, 5, 6)).astype(np.int16)
     pairs = weight.reshape(channels, 5, 3, 2).transpose(1, 2, 0, 3)
-    return View(np.ascontiguousarray(pairs)), View(_table(layer, channels, layer.zero))
+    return constant(pairs), constant(_table(layer, channels, layer.zero))
 
 
 def _adder(layer: IntegerLayer, zero: int, channels: int, kernels: Kernels) -> tuple[View, ...]:
@@ -68,31 +68,30 @@ def _adder(layer: IntegerLayer, zero: int, channels: int, kernels: Kernels) -> t
     """
     weight = grown(layer.weight, (channels, channels, 3, 3), zero)
     if not kernels.sums_bytes:
-        return View(np.ascontiguousarray(weight.transpose(2, 3, 1, 0))), View(_table(layer, channels))
+        return constant(weight.transpose(2, 3, 1, 0)), constant(_table(layer, channels))
     groups = channels // GROUP
     outputs = (0, 2, 1, 3) if kernels.packs_sums else (0, 1, 2, 3)
     ordered = weight.reshape(groups, 2, 2, 2, groups, GROUP, 3, 3).transpose(6, 7, 4, *outputs, 5)
-    dense = np.ascontiguousarray(ordered).reshape(3, 3, groups, groups, 2, GROUP // 2, GROUP)
-    return View(dense), View(_table(layer, channels))
+    return constant(ordered.reshape(3, 3, groups, groups, 2, GROUP // 2, GROUP)), constant(_table(layer, channels))
 
 
 def _convolution(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
     """Weights (3, 3, C/2, C, 2) s16: row, column, pair of inputs, output, input of the pair."""
     weight = grown(layer.weight, (channels, channels, 3, 3)).astype(np.int16)
     pairs = weight.reshape(channels, channels // 2, 2, 3, 3).transpose(3, 4, 1, 0, 2)
-    return View(np.ascontiguousarray(pairs)), View(_table(layer, channels))
+    return constant(pairs), constant(_table(layer, channels))
 
 
 def _skip(skip: Skip, zero: int) -> View:
     """The long residual's four numbers; ``zero`` is what the early map's codes have been lessened by."""
-    return View(np.array([skip.first, skip.body, skip.bias + zero * skip.first, skip.shift], np.int32))
+    return constant(np.array([skip.first, skip.body, skip.bias + zero * skip.first, skip.shift], np.int32))
 
 
 def _last(layer: LastLayer, channels: int) -> tuple[View, ...]:
     """Weights (5, 5, s*s, C) s16: row, column, output, input."""
     outputs = len(layer.weight)
     weight = grown(layer.weight, (outputs, channels, 5, 5)).astype(np.int16).transpose(2, 3, 0, 1)
-    return View(np.ascontiguousarray(weight)), View(layer.bias), View(layer.multiplier)
+    return constant(weight), constant(layer.bias), constant(layer.multiplier)
 
 
 def _table(layer: IntegerLayer, channels: int, zero: int = 0) -> NDArray[np.int32]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import Cancelled
-from engine.kernels.buffers import View
+from engine.kernels.buffers import View, aligned
 from engine.kernels.winograd import TILE
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ class Tensor:
     def allocate(self, rows: int, width: int) -> NDArray[Any]:
         """An array of rows x (width + margins) x channels, all padding."""
         shape = (rows, width + 2 * MARGIN) + ((self.channels,) if self.channels else ())
-        return np.full(shape, self.padding, self.dtype)
+        array = aligned(shape, self.dtype)
+        array[...] = self.padding
+        return array
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
 TYPE_CODES = {"i": 0, "u": 1, "f": 2}
+CACHE_LINE = 64
+
+
+def aligned(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """An array with nothing in it yet that begins where a cache line does, so that whole vectors lie in one."""
+    wanted = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(wanted + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    return memory[start : start + wanted].view(dtype).reshape(shape)
+
+
+def constant(array: NDArray[Any]) -> View:
+    """A view of a copy of ``array``, dense and aligned: weights and tables."""
+    copy = aligned(array.shape, array.dtype)
+    copy[...] = array
+    return View(copy)
 
 
 class Dimension(ctypes.Structure):
