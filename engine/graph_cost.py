@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import isclose, prod
 from typing import TYPE_CHECKING
 
 import onnx
@@ -18,6 +18,8 @@ UNCOUNTED = frozenset({"Einsum", "Attention", "LSTM", "GRU", "RNN", "DeformConv"
                        "MatMulInteger", "DFT", "STFT", "FlexAttention"})  # fmt: skip
 """Operators that multiply and accumulate, but whose taps are not counted here: a graph with one has no count."""
 UNKNOWN_FEATURES = 256
+PROPORTIONAL = 0.01
+"""How far a count may be from growing with the picture: a few taps are for the picture as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,10 @@ def count(
     height, width = window or (64 * multiple, 64 * multiple)
     known = shapes(proto, name, shaped(height, width))
     macs = total(proto, known)
-    if window is None and macs is not None and total(proto, shapes(proto, name, shaped(height, 2 * width))) != 2 * macs:
-        macs = None
+    if window is None and macs is not None:
+        wider = total(proto, shapes(proto, name, shaped(height, 2 * width)))
+        if wider is None or not isclose(wider, 2 * macs, rel_tol=PROPORTIONAL):
+            macs = None
     widest = max((prod(known[each]) for node in proto.graph.node for each in node.output if each in known), default=0)
     features = -(-widest // (height * width)) or UNKNOWN_FEATURES
     return GraphCost(None if macs is None else round(macs / (height * width)), features)
