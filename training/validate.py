@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import torch
 
-from engine.images import write
+from engine.colour import join, split
+from engine.images import read, write
 from engine.metrics import PEAK, psnr, rounded, ssim
 from engine.picture import Picture
 from engine.resize import imresize
-from training.data import Pair, as_unit, make_pair
+from training.data import Pair, as_unit, cropped, make_pair
 from training.network import Network, recompute_statistics
 from training.sources import Source
 
@@ -91,29 +92,47 @@ def centre(pair: Pair, scale: int, side: int = SAMPLE_SIDE) -> Pair:
 
 
 class Samples:
-    """Pictures of the network's work in the run's folder: the crop as it should be, enlarged bicubically, and by each network."""
+    """Pictures of the network's work in the run's folder: the crop as it should be, enlarged bicubically, and by each network.
+
+    A crop that a person chose is shown in its colours: the network's luma with chroma enlarged bicubically, as pictures are upscaled.
+    """
 
     def __init__(self, folder: RunFolder, settings: Settings, validation: Sequence[Pair]) -> None:
         self._folder, self._scale = folder, settings.scale
-        self._pair = self._choose(settings, validation)
+        self._pair: Pair | None = None
+        self._chroma: NDArray[np.float32] | None = None
+        full = None
+        if settings.sample:
+            path = Path(settings.sample)
+            self._pair = centre(Pair(path.name, *make_pair(Source(path.stem, path), self._scale)), self._scale)
+            full = _chroma(path, self._scale)
+        elif validation:
+            self._pair = centre(validation[0], self._scale)
+        if full is not None and self._pair is not None:
+            low = [imresize(plane, *self._pair.lr.shape) for plane in full]
+            self._chroma = np.stack([imresize(plane, *self._pair.hr.shape) for plane in low])
         if self._pair is not None and not folder.sample("original").exists():
-            store_luma(as_unit(self._pair.hr), folder.sample("original"))
-            store_luma(bicubic_upscale(self._scale)(as_unit(self._pair.lr)), folder.sample("bicubic"))
+            store(as_unit(self._pair.hr), full, folder.sample("original"))
+            store(bicubic_upscale(self._scale)(as_unit(self._pair.lr)), self._chroma, folder.sample("bicubic"))
 
     def store(self, upscale: Upscale, step: int) -> str:
         """The crop enlarged by the network of ``step``; the file's name inside the run's folder."""
         assert self._pair is not None
         file = self._folder.sample(f"step-{step:08d}")
-        store_luma(upscale(as_unit(self._pair.lr)), file)
+        store(upscale(as_unit(self._pair.lr)), self._chroma, file)
         return self._folder.relative(file)
 
-    def _choose(self, settings: Settings, validation: Sequence[Pair]) -> Pair | None:
-        if settings.sample:
-            path = Path(settings.sample)
-            return centre(Pair(path.name, *make_pair(Source(path.stem, path), self._scale)), self._scale)
-        return centre(validation[0], self._scale) if validation else None
+
+def _chroma(path: Path, scale: int) -> NDArray[np.float32] | None:
+    """Chroma (2, H, W) of the part of a picture that `centre` takes, None of a grey one."""
+    chroma = split(cropped(read(path).pixels, scale))[1]
+    if chroma is None:
+        return None
+    planes = [centre(Pair("", plane[::scale, ::scale], plane), scale).hr for plane in chroma]
+    return np.stack(planes)
 
 
-def store_luma(y_hw: NDArray[np.float32], path: Path) -> None:
-    """Write luma in [0, 1] as an 8-bit grey picture."""
-    write(Picture(rounded(y_hw).astype(np.uint8)), path, overwrite=True)
+def store(y_hw: NDArray[np.float32], chroma: NDArray[np.float32] | None, path: Path) -> None:
+    """Write luma in [0, 1] and its chroma (2, H, W), where there is one, as a picture of 8 bits."""
+    luma = (rounded(y_hw) / PEAK).astype(np.float32)
+    write(Picture(join(luma, chroma, np.uint8)), path, overwrite=True)

@@ -80,6 +80,23 @@ def test_a_run_leaves_what_it_should(tiny: dict[str, Any], tmp_path: Path) -> No
     assert sample.shape == original.shape == (64, 80)
 
 
+def test_a_sample_of_ones_own_is_shown_in_its_colours(tiny: dict[str, Any], tmp_path: Path) -> None:
+    pixels = cv2.resize(np.random.default_rng(0).integers(0, 256, (9, 11, 3), np.uint8), (81, 65), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(tmp_path / "mine.png"), pixels)
+    told = run(tmp_path / "run", {**tiny, "sample": str(tmp_path / "mine.png"), "steps": 6})
+    folder = tmp_path / "run"
+    original, bicubic, step = (
+        cv2.imread(str(folder / name)).astype(int)
+        for name in ("samples/original.png", "samples/bicubic.png", named(told, "sample")[-1]["file"])
+    )
+    assert np.abs(original - pixels[:64, :80]).max() <= 2
+    assert np.abs(bicubic - original).mean() < 8
+    for channel in (1, 2):
+        assert (
+            np.corrcoef(*(cv2.cvtColor(x.astype(np.uint8), cv2.COLOR_BGR2YCrCb)[..., channel].ravel() for x in (step, bicubic)))[0, 1] > 0.9
+        )
+
+
 def test_the_stored_model_is_what_was_validated(tiny: dict[str, Any], held: Path, tmp_path: Path) -> None:
     told = run(tmp_path / "run", {**tiny, "linear_block_type": "collapsed_adder"})
     model = weights.read(tmp_path / "run" / told[-1]["file"])
