@@ -13,9 +13,11 @@ from PySide6.QtWidgets import QApplication
 import resources
 from addersesr_app import glance, settings
 from addersesr_app.awake import Awake
+from addersesr_app.crashes import Crashes
 from addersesr_app.engine_client import EngineClient
 from addersesr_app.glance import Glance
 from addersesr_app.notices import Notices
+from addersesr_app.notifier import Notifier
 from addersesr_app.preferences import Preferences
 from addersesr_app.queue_model import QueueModel
 from addersesr_app.queue_runner import QueueRunner
@@ -69,8 +71,12 @@ class Application(QObject):
         self.speeds = Speeds(self.client, self)
         self.queue = QueueRunner(self.client, QueueModel(), where.journal, self)
         self.awake = Awake(self)
+        self.crashes = Crashes(self.theme, self.window, self.client, where.log, self)
+        self.notifier = Notifier(self.theme.icon("addersesr", "accent", 64), self)
         self.queue_view = QueueView(self.theme, self.queue)
         self.upscale_page = UpscalePage(self.theme, self.session, self.speeds, self.preferences, self.window.empty, self.queue_view)
+        self.upscale_page.sizes_waiting = lambda: [job.size for job in self.queue.model.jobs if job.state == "waiting"]
+        self.queue.spending.watts = lambda: self.upscale_page.costs.watts
         self.fit: FitPanel | None = None
         self._pasted: TemporaryDirectory[str] | None = None
         self._models: tuple[ModelCard, ...] = ()
@@ -81,6 +87,7 @@ class Application(QObject):
 
     def start(self, files: Sequence[Path] = (), page: str = "upscale") -> None:
         """Start the engine, show the window, open the first of ``files``."""
+        self.crashes.watch()
         self.client.start()
         self.client.ask(Hello, self._on_ready)
         left = self.queue.restore()
@@ -114,6 +121,7 @@ class Application(QObject):
         size = self.window.size()
         glance.save(Glance(self.preferences.settings.look.theme, size.width(), size.height()), self._where.glance)
         self.preferences.save()
+        self.crashes.close()
         self.awake.set_held(False)
         self.queue.close()
         if self.training is not None:
@@ -141,13 +149,18 @@ class Application(QObject):
         for signal in (self.session.opened, self.session.state_changed):
             signal.connect(self._offer_fitting)
         Notices(self.session, self.queue, page, self)
-        self.client.went_down.connect(page.banner.say_error)
+        self.client.went_down.connect(self._engine_down)
         self.client.gave_up.connect(page.banner.say_error)
+
+    def _engine_down(self, text: str) -> None:
+        """Say that the engine's process died, with what it wrote a click away."""
+        self.upscale_page.banner.say_error(text, self.tr("Details…"), lambda: self.crashes.show_engine(text))
 
     def _on_ready(self, event: Event) -> None:
         if isinstance(event, Ready):
             self._models = event.models
             self.upscale_page.offer(event.models)
+            self.upscale_page.costs.know(event.power, event.models)
             self.models_changed.emit()
             self._queue_given()
 
@@ -264,6 +277,8 @@ class Application(QObject):
         text = ", ".join(texts) + "."
         self.upscale_page.banner.say_error(text) if failed else self.upscale_page.banner.say(text)
         QApplication.alert(self.window)
+        if not self.window.isActiveWindow():
+            self.notifier.tell("AdderSESR", text)
 
     def _compare(self, identity: str, other: str) -> None:
         """See a network beside another one, on the open picture or on the sample."""

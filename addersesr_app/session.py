@@ -21,6 +21,7 @@ from engine.protocol import (
     Saved,
     Show,
     Shown,
+    Spent,
     Told,
 )
 
@@ -56,6 +57,7 @@ class PictureSession(QObject):
     result_changed = Signal()
     patch_changed = Signal()
     progressed = Signal(int, int)
+    spent = Signal(object)
     failed = Signal(str)
     saved = Signal(str)
     warned = Signal(str)
@@ -177,6 +179,8 @@ class PictureSession(QObject):
     def _on_work(self, event: Event) -> None:
         if isinstance(event, Told) and isinstance(event.event, Progress):
             self.progressed.emit(event.event.done, event.event.total or 0)
+        elif isinstance(event, Told) and isinstance(event.event, Spent):
+            self.spent.emit(event.event)
         elif isinstance(event, Told) and isinstance(event.event, Warned):
             self.warned.emit(event.event.message)
         elif isinstance(event, Shown):

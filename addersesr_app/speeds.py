@@ -18,7 +18,7 @@ BENCH_SIZE = (256, 144)
 
 
 class Speeds(QObject):
-    """Seconds an input pixel by network. ``learnt`` tells that more is known."""
+    """Seconds (and, where it was measured, energy) an input pixel by network. ``learnt`` tells that more is known."""
 
     learnt = Signal()
 
@@ -26,25 +26,40 @@ class Speeds(QObject):
         super().__init__(parent)
         self._client = client
         self._seconds_a_pixel: dict[Network, float] = {}
+        self._measured_mj_a_pixel: dict[Network, float] = {}
         self._asked: set[Network] = set()
+        self._failed: set[Network] = set()
 
     def learn(self, network: Network) -> None:
         """Have a network timed, unless it is known or being timed."""
         if network not in self._asked:
             self._asked.add(network)
-            self._client.ask(lambda identity: Bench(identity, network, *BENCH_SIZE), self._on_benched)
+            self._client.ask(lambda identity: Bench(identity, network, *BENCH_SIZE), lambda event: self._on_benched(network, event))
 
-    def note(self, network: Network, pixels: int, seconds: float) -> None:
-        """Take a real picture's time as the truth."""
+    def note(self, network: Network, pixels: int, seconds: float, measured_mj: float | None = None) -> None:
+        """Take a real picture's time, and its energy where that was measured, as the truth."""
         self._asked.add(network)
         self._seconds_a_pixel[network] = seconds / pixels
+        if measured_mj is not None:
+            self._measured_mj_a_pixel[network] = measured_mj / pixels
+
+    def is_settled(self, network: Network) -> bool:
+        """Whether its speed is known, or cannot be."""
+        return network in self._seconds_a_pixel or network in self._failed
 
     def predict(self, network: Network, pixels: int) -> float | None:
         """Seconds for a picture of this many input pixels; None while unknown."""
         known = self._seconds_a_pixel.get(network)
         return None if known is None else known * pixels
 
-    def _on_benched(self, event: Event) -> None:
+    def measured_mj(self, network: Network, pixels: int) -> float | None:
+        """Energy for so many input pixels, as it was measured on others; None where it never was."""
+        known = self._measured_mj_a_pixel.get(network)
+        return None if known is None else known * pixels
+
+    def _on_benched(self, network: Network, event: Event) -> None:
         if isinstance(event, Benched):
             self._seconds_a_pixel.setdefault(event.network, event.seconds / (event.width * event.height))
-            self.learnt.emit()
+        else:
+            self._failed.add(network)
+        self.learnt.emit()

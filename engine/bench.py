@@ -89,6 +89,11 @@ class Calibration:
         nearest = min(fitting, key=lambda rate: _unlikeness(rate.spec, spec))
         return nearest.ns_a_pixel * 1e-9 * width * height * spec.parameters / nearest.spec.parameters
 
+    def soonest(self, spec: NetworkSpec, precision: str, pixels: int) -> float | None:
+        """Predicted time for so many input pixels on the back end that is taken without being asked for; None where that is unknown."""
+        times = (self.seconds(spec, name, precision, pixels, 1) for name in (kind.name for kind in choose.KINDS))
+        return next((seconds for seconds in times if seconds is not None), None)
+
     def int8_is_faster(self, spec: NetworkSpec, backend: str) -> bool:
         """Whether this very network was measured at both precisions, int8 being the faster."""
         found = {rate.precision: rate.ns_a_pixel for rate in self.rates if (rate.backend, rate.spec) == (backend, spec)}

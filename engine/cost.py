@@ -104,10 +104,10 @@ def cost(
     return _total(parameters, macs, taps, width * height)
 
 
-def known_cost(spec: Spec, width: int, height: int, precision: Precision = "fp32") -> Cost | None:
+def known_cost(spec: Spec, width: int, height: int, precision: Precision = "fp32", accounting: Accounting = "published") -> Cost | None:
     """As `cost`, also for somebody else's network: its taps as they were counted in its graph, None where they could not be."""
     if isinstance(spec, NetworkSpec):
-        return cost(spec, width, height, precision)
+        return cost(spec, width, height, precision, accounting)
     if spec.macs is None:
         return None
     return _total(spec.parameters, spec.macs, _fp32(spec.macs, spec.macs), width * height)

@@ -49,6 +49,7 @@ from engine.protocol import (
 from engine.rows import Layout
 from engine.selection import Target, select
 from engine.spending import Spending
+from engine.suited import finding
 from engine.upscaler import Upscaler
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Desk:
         """Read a picture and show it. Raises PictureError, TooLargeError among them."""
         picture = self._gallery.picture(request.path)
         pages = (f"only the first of its {picture.pages} pages is shown; all are saved",) if picture.pages > 1 else ()
-        made = provenance.recorded(picture.metadata)
+        made, found = provenance.recorded(picture.metadata), finding(Path(request.path))
         return Opened(
             request.id,
             request.path,
@@ -106,6 +107,8 @@ class Desk:
             self._wall.hang(picture),
             (*picture.warnings, *pages),
             made.model if made else "",
+            found.material,
+            found.reason,
         )
 
     def thumbnail(self, request: Thumbnail) -> Thumbnailed:
@@ -160,7 +163,7 @@ class Desk:
         target, backend = planned.tasks[0].output, self._upscaler(request.network).backend
         model, size = self._entry(request.network.model)[1].model, (kept.width, kept.height)
         made = provenance.made_with(model, backend, size, SCREEN_TILE, output.quality, Path(request.path))
-        metadata = provenance.record(kept.metadata, made) if rules.provenance else kept.metadata
+        metadata = provenance.record(kept.metadata, made) if rules.metadata else kept.metadata.bare()
         images.write(replace(kept, metadata=metadata), target, quality=output.quality, overwrite=output.existing == "overwrite")
         for warning in (*kept.warnings, *losses(target, Layout.of(kept), metadata)):
             tell(Warned(request.path, warning))
@@ -321,4 +324,5 @@ def settings(network: Network, output: Output) -> jobs.Settings:
         quality=output.quality,
         existing=output.existing,
         redo=Path(output.redo) if output.redo else None,
+        metadata=output.metadata,
     )

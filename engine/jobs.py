@@ -40,6 +40,7 @@ class Settings:
     """How a job's inputs are upscaled and its outputs stored. ``extension`` (with its dot) is the format, None for the source's.
 
     ``quality`` is 1..100 for formats that lose something; ``tile`` the largest tile's side in input pixels, None for automatic.
+    ``metadata`` keeps a picture's EXIF and XMP (its ICC profile stays anyway); without it there is no ``provenance`` either.
     ``codec``, ``grade``, ``effort``, ``keep_interlaced`` and ``excerpt`` are for films (see `engine.video_codecs`). ``provenance``
     puts how a picture was made into its XMP. ``redo`` is a result that is to be made again exactly (see `engine.redo`).
     """
@@ -62,6 +63,7 @@ class Settings:
     keep_interlaced: bool = False
     excerpt: Excerpt = WHOLE
     provenance: bool = True
+    metadata: bool = True
     redo: Path | None = None
 
     def __post_init__(self) -> None:

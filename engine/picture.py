@@ -34,6 +34,10 @@ class Metadata:
     resolution: tuple[float, float] | None = None
     animation: Animation | None = None
 
+    def bare(self) -> Metadata:
+        """What is needed to show the pixels as they are meant, and nothing about where they came from: no EXIF, no XMP."""
+        return replace(self, exif=None, xmp=None)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:

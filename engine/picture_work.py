@@ -84,8 +84,8 @@ def _attempt(
     upscaler = Upscaler(shop.backend(model), tile=settings.tile)
     taken = source if _kept_pages(source, output) == source.layout.pages else PageRows(source, 0)
     layout, strips = upscaler.stream(taken, report.progress, cancelled, size)
-    metadata = source.metadata
-    if settings.provenance:
+    metadata = source.metadata if settings.metadata else source.metadata.bare()
+    if settings.provenance and settings.metadata:
         made = provenance.made_with(model, upscaler.backend, size, settings.tile, settings.quality, source.path)
         metadata = provenance.record(metadata, made)
     images.write_strips(layout, strips, metadata, output, quality=settings.quality, overwrite=settings.existing == "overwrite")

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from engine import events
 from engine.existing import Existing  # noqa: TC001 (read at run time by `engine.wire`)
+from engine.material import Material  # noqa: TC001 (as before)
 from engine.network import ForeignSpec, NetworkSpec, Spec
 
 
@@ -80,6 +81,7 @@ class Output:
     width: int | None = None
     height: int | None = None
     redo: str | None = None
+    metadata: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +318,7 @@ class Opened(events.Event):
     """A picture was read. ``bits`` a sample in memory; ``format`` the file's in a word.
 
     ``warnings`` are what could not be taken from the file; ``made_with`` is the model that made it, where it says so itself.
+    ``material`` is what kind of network suits it, and ``reason`` why (see `engine.suited`).
     """
 
     name = "opened"
@@ -328,6 +331,8 @@ class Opened(events.Event):
     pixels: Pixels
     warnings: tuple[str, ...] = ()
     made_with: str = ""
+    material: Material = "clean"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import ModelError, UsageError
-from engine.suited import preferred
+from engine.material import preferred
 from engine.weights import Model
 
 if TYPE_CHECKING:
     from engine.catalogue import Catalogue
     from engine.foreign import AnyModel
-    from engine.suited import Material
+    from engine.material import Material
 
 DEFAULT_SCALE = 2
 MAX_SIDE = 1_000_000

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import IO, TYPE_CHECKING
 
 from engine import headers
 from engine.kinds import kind_of_bytes, kind_of_name
 from engine.sequences import sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-Material = Literal["clean", "photo", "video"]
+    from engine.material import Material
 
 CLEAN_QUALITY = 93
 """A JPEG from this quality on (as libjpeg counts) is clean: the networks for photos are trained on what is below."""
@@ -36,33 +35,6 @@ class Finding:
 
     material: Material
     reason: str
-
-
-class Named(Protocol):
-    """A model as far as it matters here."""
-
-    @property
-    def id(self) -> str:
-        """Its id, such as ``sesr-m11-x2-photo``."""
-
-
-Candidate = TypeVar("Candidate", bound=Named)
-
-
-def trained_for(identity: str) -> Material:
-    """What a model is for, by the end of its id."""
-    if identity.endswith("-photo"):
-        return "photo"
-    return "video" if identity.endswith("-video") else "clean"
-
-
-def preferred(candidates: Sequence[Candidate], material: Material) -> Candidate:
-    """The first candidate for ``material``, else the first clean one, else the first. Raises ValueError where there is none."""
-    if not candidates:
-        raise ValueError("there is no model to choose from")
-    order: Iterable[Material] = (material, "clean")
-    found = (candidate for wanted in order for candidate in candidates if trained_for(candidate.id) == wanted)
-    return next(found, candidates[0])
 
 
 def finding(path: Path) -> Finding:

@@ -12,10 +12,11 @@ from engine.backends import choose
 from engine.cost import known_cost
 from engine.errors import BackendError, OutputError
 from engine.events import Energy, Event, Progress, Unit, Warned
+from engine.material import trained_for
 from engine.network import NetworkSpec
 from engine.power import Measurement
 from engine.storing import unstorable
-from engine.suited import finding, trained_for
+from engine.suited import finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

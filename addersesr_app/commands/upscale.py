@@ -8,6 +8,7 @@ from addersesr_app.arguments import add_engine, did_you_mean, file, percent, pos
 from addersesr_app.job_output import JobPrinter
 from addersesr_app.places import places
 from addersesr_app.stopping import Stopping
+from addersesr_app.within import within
 from engine import bench, jobs, planning
 from engine.catalogue import Catalogue
 from engine.errors import UsageError
@@ -35,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=int, choices=SCALES, help="how many times as wide and high (default: the model's, else 2)")
     parser.add_argument("--width", type=positive, metavar="PIXELS", help="the output's width")
     parser.add_argument("--height", type=positive, metavar="PIXELS", help="the output's height")
+    parser.add_argument(
+        "--within", metavar="BUDGET", help="choose the best network that stays within a time or energy, such as “2 min” or “5 Wh”"
+    )
     add_engine(parser)
     parser.add_argument("--tile", type=positive, metavar="PIXELS", help="side of the pieces a picture is worked in (default: automatic)")
     parser.add_argument("--format", metavar="NAME", help="output format, such as png, jpeg, webp or mp4 (default: the input's)")
@@ -42,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quality", type=quality, metavar="1-100|WORD", help=f"for formats that lose something; of videos also {words}")
     parser.add_argument("--no-provenance", action="store_true", help="do not note in a picture's XMP how it was made")
     parser.add_argument("--redo", type=file, metavar="RESULT", help="make RESULT again exactly, as its XMP says; INPUT is its original")
+    parser.add_argument("--no-metadata", action="store_true", help="leave a picture's EXIF and XMP out (its ICC profile stays)")
     parser.add_argument("--codec", choices=("auto", *CODECS), default="auto", metavar="NAME", help=f"of videos: {', '.join(CODECS)}")
     parser.add_argument("--effort", choices=EFFORTS, default="balanced", help="of videos: encode faster, or into smaller files")
     parser.add_argument("--keep-interlaced", action="store_true", help="of videos: do not deinterlace")
@@ -60,6 +65,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     meters, _ = find_meters()
     tools = jobs.Tools(Catalogue(where.models), bench.load(where.calibration), meters)
     job = jobs.Job(tuple(args.inputs), settings(args))
+    if args.within is not None:
+        job = within(args.within, job, tools, console)
     printer = JobPrinter(console)
     failed = 0
     with Stopping() as stopping:
@@ -95,6 +102,7 @@ def settings(args: argparse.Namespace) -> jobs.Settings:
         effort=args.effort,
         keep_interlaced=args.keep_interlaced,
         provenance=not args.no_provenance,
+        metadata=not args.no_metadata,
         redo=args.redo,
         existing="overwrite" if args.overwrite else "skip" if args.skip_existing else "rename",
     )

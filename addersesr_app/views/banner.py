@@ -41,13 +41,17 @@ class Banner(QFrame):
         """What is said; empty while hidden."""
         return self._text.text()
 
-    def say_error(self, text: str) -> None:
-        """Say what went wrong."""
+    def say_error(self, text: str, action: str = "", do: Callable[[], None] | None = None) -> None:
+        """Say what went wrong, with a button for what can be done about it."""
         self._say(text, "warning", "danger")
+        self._offer(action, do)
 
     def say(self, text: str, action: str = "", do: Callable[[], None] | None = None) -> None:
         """Say something that is good to know, with a button for what can be done about it."""
         self._say(text, "check", "accent")
+        self._offer(action, do)
+
+    def _offer(self, action: str, do: Callable[[], None] | None) -> None:
         self._do = do
         self.action.setText(action)
         self.action.setVisible(do is not None)

@@ -29,7 +29,7 @@ class CompareBar(QFrame):
     left_wanted = Signal(str)
     fit_wanted = Signal()
     actual_wanted = Signal()
-    zoom_wanted = Signal(float)
+    loupe_wanted = Signal(bool)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -51,6 +51,8 @@ class CompareBar(QFrame):
         self.left.setAccessibleName(self.tr("Compared with"))
         self.left.setToolTip(self.tr("What the left side is"))
         self.left.activated.connect(lambda _: self.left_wanted.emit(str(self.left.currentData())))
+        self.loupe = IconButton(theme, "loupe", self.tr("Loupe (L)"), checkable=True)
+        self.loupe.toggled.connect(self.loupe_wanted)
         self._zoom = label("", "muted")
         self._zoom.setMinimumWidth(44)
         self.left.setFixedWidth(150)
@@ -62,6 +64,7 @@ class CompareBar(QFrame):
             8,
             self._button(theme, "fit", self.tr("Fit (0)"), self.fit_wanted),
             self._button(theme, "actual", self.tr("Actual pixels (1)"), self.actual_wanted),
+            self.loupe,
             self._zoom,
             margins=(12, 8, 12, 8),
             spacing=4,

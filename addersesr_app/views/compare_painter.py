@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QImage
@@ -19,6 +20,8 @@ PIXELS_FROM = 2.0
 """From this zoom on pixels are shown as squares."""
 HANDLE_RADIUS = 15.0
 CHECKER = 8
+LOUPE_ZOOM, LOUPE_RADIUS = 4.0, 110.0
+"""How much larger the loupe shows things, and its size in logical pixels."""
 
 
 class ComparePainter:
@@ -49,19 +52,61 @@ class ComparePainter:
         self._pane(whole, "left" if held else "right", heat=self._comparison.mode == "heat" and not held)
         self._pill(self._comparison.left_name if held else self._right_name(), whole, right=False)
 
+    def paint_loupe(self, at: QPointF) -> None:
+        """Paint what is at ``at`` (of a side, in device pixels) `LOUPE_ZOOM` times larger into a circle there, in each pane."""
+        here, comparison = self._viewport, self._comparison
+        left, top = here.origin
+        x, y = (at.x() - left) / here.zoom, (at.y() - top) / here.zoom
+        if not (0 <= x < here.width and 0 <= y < here.height):
+            return
+        gap = here.view_width + self._ratio
+        shown: list[tuple[float, Side]] = [(0.0, "left"), (gap, "right")]
+        if comparison.mode == "split":
+            shown = [(0.0, "left" if at.x() < comparison.split * here.view_width else "right")]
+        elif comparison.mode != "side":
+            shown = [(0.0, "left" if comparison.held else "right")]
+        larger = replace(here, zoom=here.zoom * LOUPE_ZOOM)
+        for offset, side in shown:
+            self._circle(larger, QPointF(at.x() + offset, at.y()), QPointF(x, y), side)
+
+    def _circle(self, larger: Viewport, centre: QPointF, point: QPointF, side: Side) -> None:
+        """Paint a side around a point of the picture into a circle around ``centre``."""
+        painter, before, radius = self._painter, self._viewport, LOUPE_RADIUS * self._ratio
+        path = QPainterPath()
+        path.addEllipse(centre, radius, radius)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setClipPath(path)
+        painter.fillPath(path, self._theme.colour("canvas"))
+        painter.translate(centre.x() - point.x() * larger.zoom, centre.y() - point.y() * larger.zoom)
+        self._viewport = larger
+        self._side(side, heat=self._comparison.mode == "heat" and side == "right")
+        self._viewport = before
+        painter.restore()
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor(0, 0, 0, 90), 4 * self._ratio))
+        painter.drawEllipse(centre, radius, radius)
+        painter.setPen(QPen(QColor("white"), 2 * self._ratio))
+        painter.drawEllipse(centre, radius, radius)
+
     def _right_name(self) -> str:
         return "Difference, 8×" if self._comparison.mode == "heat" else self._comparison.right_name
 
     def _pane(self, pane: QRectF, side: Side, clip: QRectF | None = None, *, heat: bool = False) -> None:
         """Paint one side into ``pane``, of which ``clip`` alone is touched."""
-        before, viewport = self._comparison.before, self._viewport
-        if before is None:
-            return
         painter = self._painter
         painter.save()
         painter.setClipRect(clip or pane)
-        left, top = viewport.origin
+        left, top = self._viewport.origin
         painter.translate(pane.x() + left, pane.y() + top)
+        self._side(side, heat=heat)
+        painter.restore()
+
+    def _side(self, side: Side, *, heat: bool) -> None:
+        """Paint one side, its corner at the painter's origin."""
+        before, viewport = self._comparison.before, self._viewport
+        if before is None:
+            return
         whole = QRectF(0, 0, viewport.width, viewport.height)
         self._checker(before, whole)
         after = self._comparison.after
@@ -70,7 +115,6 @@ class ComparePainter:
         else:
             self._image(before.level(viewport.zoom * viewport.width / before.width), whole, squares=False)
             self._patch(side, heat=heat)
-        painter.restore()
 
     def _patch(self, side: Side, *, heat: bool) -> None:
         patch = self._comparison.patch

@@ -15,6 +15,7 @@ from addersesr_app.views.compare_painter import HANDLE_RADIUS, ComparePainter
 from engine.protocol import Region
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QEvent
     from PySide6.QtGui import QKeyEvent, QMouseEvent, QPaintEvent, QResizeEvent, QWheelEvent
 
     from addersesr_app.comparison import Mode, Patch
@@ -36,6 +37,8 @@ class CompareView(QWidget):
         self._viewport = Viewport(1, 1, 1, 1)
         self._drag: QPointF | None = None
         self._drags_line = False
+        self._loupe = False
+        self._pointer: QPointF | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(self.tr("Comparison of before and after"))
@@ -94,6 +97,11 @@ class CompareView(QWidget):
         self._comparison.split = min(max(fraction, 0.0), 1.0)
         self.update()
 
+    def set_loupe(self, on: bool) -> None:
+        """Show what is under the pointer larger (without a pointer, the middle)."""
+        self._loupe = on
+        self.update()
+
     def set_held(self, held: bool) -> None:
         """While held, show the left side alone (in the modes that show one)."""
         self._comparison.held = held
@@ -140,7 +148,11 @@ class CompareView(QWidget):
         ratio = self.devicePixelRatioF()
         painter.scale(1 / ratio, 1 / ratio)
         if self._comparison.before is not None:
-            ComparePainter(painter, self._viewport, self._comparison, self._theme, ratio).paint()
+            paints = ComparePainter(painter, self._viewport, self._comparison, self._theme, ratio)
+            paints.paint()
+            if self._loupe:
+                middle = QPointF(*(side / 2 for side in self._view_size()))
+                paints.paint_loupe(middle if self._pointer is None else self._in_pane(self._pointer))
         painter.end()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -166,7 +178,10 @@ class CompareView(QWidget):
                 self.set_held(True)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Drag the line or the picture."""
+        """Drag the line or the picture; the loupe follows."""
+        self._pointer = event.position()
+        if self._loupe:
+            self.update()
         if self._drag is None:
             self.setCursor(Qt.CursorShape.SplitHCursor if self._near_line(event.position()) else Qt.CursorShape.OpenHandCursor)
         elif self._drags_line:
@@ -176,6 +191,11 @@ class CompareView(QWidget):
             delta = event.position() - self._drag
             self._drag = event.position()
             self.pan(delta.x() * ratio, delta.y() * ratio)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Leave the loupe where there is no pointer in the middle."""
+        self._pointer = None
+        self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Let go."""

@@ -1,18 +1,23 @@
-"""What upscaling this picture costs: operations, arithmetic energy and time of the chosen network beside two known ones."""
+"""What upscaling this picture costs: operations, energy and time of the chosen network beside two known ones.
+
+Energy is shown in its three kinds, each with its own label (see `addersesr_app.energies`); the table's is arithmetic alone.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from addersesr_app import numbers_shown
-from addersesr_app.views.controls import column, label, row, rule
+from addersesr_app import energies, numbers_shown
+from addersesr_app.views.controls import IconButton, column, label, row, rule
 from engine import cost
 
 if TYPE_CHECKING:
-    from engine.cost import Cost
+    from addersesr_app.theme import Theme
+    from engine.cost import Accounting, Cost
+    from engine.events import Energy
     from engine.network import Precision, Spec
 
 COLUMNS = ("this", "fsrcnn", "vdsr")
@@ -20,10 +25,19 @@ ROWS = ("macs", "multiplies", "additions", "energy", "time")
 
 
 class EnergyPanel(QWidget):
-    """Shows `engine.cost` for one network and one picture; times are this machine's, predicted or taken."""
+    """Shows `engine.cost` for one network and one picture; times are this machine's, predicted or taken.
 
-    def __init__(self) -> None:
+    ``sources_wanted`` tells that a person wants to see where the numbers come from.
+    """
+
+    sources_wanted = Signal()
+
+    def __init__(self, theme: Theme, accounting: Accounting = "published") -> None:
         super().__init__()
+        self._accounting: Accounting = accounting
+        self.sources = IconButton(theme, "info", self.tr("All networks, constants and sources (E)"))
+        self.sources.clicked.connect(self.sources_wanted)
+        self.kinds = {kind: label("–") for kind in ("estimated_mj", "measured_mj")}
         self.cells: dict[tuple[str, str], QLabel] = {}
         self._spec: Spec | None = None
         self._precision: Precision = "fp32"
@@ -34,7 +48,7 @@ class EnergyPanel(QWidget):
         self._heads = {name: label(text, "section") for name, text in zip(COLUMNS, (self.tr("Chosen"), "FSRCNN", "VDSR"), strict=True)}
         self.setLayout(
             column(
-                label(self.tr("COST OF THIS PICTURE"), "section"),
+                row(label(self.tr("COST OF THIS PICTURE"), "section"), -1, self.sources),
                 row(
                     column(self._headline, self._headline_unit, spacing=0),
                     -1,
@@ -42,6 +56,7 @@ class EnergyPanel(QWidget):
                     -1,
                     spacing=16,
                 ),
+                self._kinds_grid(),
                 rule(),
                 self._grid(),
                 self._saving,
@@ -62,6 +77,19 @@ class EnergyPanel(QWidget):
         self._heads["this"].setToolTip(name)
         self._update()
 
+    def show_energy(self, energy: Energy, problem: str, *, so_far: bool = False) -> None:
+        """Show the two kinds that are this machine's; ``problem`` says why there is none. ``so_far``: the work goes on."""
+        for kind, cell in self.kinds.items():
+            value = getattr(energy, kind)
+            text = "–" if value is None else numbers_shown.energy(value)
+            cell.setText(self.tr("{energy} so far").format(energy=text) if so_far and value is not None else text)
+            cell.setToolTip(problem if value is None else "")
+
+    def count(self, accounting: Accounting) -> None:
+        """Count operations otherwise."""
+        self._accounting = accounting
+        self._update()
+
     def show_size(self, width: int, height: int) -> None:
         """Count for a picture of this many input pixels."""
         self._size = (width, height)
@@ -74,6 +102,16 @@ class EnergyPanel(QWidget):
         self._time_note.setText(self.tr("taken") if taken else self.tr("predicted on this machine"))
         for name in COLUMNS:
             self.cells["time", name].setText(self._time_of(name, seconds))
+
+    def _kinds_grid(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setVerticalSpacing(4)
+        grid.setColumnStretch(0, 1)
+        for line, (kind, cell) in enumerate(self.kinds.items()):
+            cell.setObjectName(kind)
+            grid.addWidget(label(self.tr("Energy, {label}").format(label=energies.labels()[kind]), "muted"), line, 0)
+            grid.addWidget(cell, line, 1, Qt.AlignmentFlag.AlignRight)
+        return grid
 
     def _grid(self) -> QGridLayout:
         grid = QGridLayout()
@@ -105,9 +143,9 @@ class EnergyPanel(QWidget):
         assert self._size is not None
         scale, (width, height) = self._spec.scale, self._size
         return {
-            "this": cost.known_cost(self._spec, width, height, self._precision),
-            "fsrcnn": cost.fsrcnn(scale, width, height),
-            "vdsr": cost.vdsr(scale, width, height),
+            "this": cost.known_cost(self._spec, width, height, self._precision, self._accounting),
+            "fsrcnn": cost.fsrcnn(scale, width, height, self._accounting),
+            "vdsr": cost.vdsr(scale, width, height, self._accounting),
         }
 
     def _update(self) -> None:
@@ -126,7 +164,9 @@ class EnergyPanel(QWidget):
             self._saving.setText(self.tr("Somebody else's network: its graph does not tell what it takes."))
             return
         fewer = {name: numbers_shown.times(one.energy_pj / this.energy_pj) for name in ("fsrcnn", "vdsr") if (one := costs[name])}
-        self._saving.setText(self.tr("FSRCNN takes {fsrcnn} this energy, VDSR {vdsr}.").format(fsrcnn=fewer["fsrcnn"], vdsr=fewer["vdsr"]))
+        how = self.tr("counted as published") if self._accounting == "published" else self.tr("every operation counted")
+        text = self.tr("FSRCNN takes {fsrcnn} this energy, VDSR {vdsr}; {how}.")
+        self._saving.setText(text.format(fsrcnn=fewer["fsrcnn"], vdsr=fewer["vdsr"], how=how))
 
     def _time_of(self, name: str, seconds: float | None) -> str:
         """This network's time; the others', which do not run here, at the same multiply-accumulates a second."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QProgressBar, QScrollArea, QWidget
 
+from addersesr_app import numbers_shown
 from addersesr_app.views.controls import Button, column, label, row, rule
 from addersesr_app.views.energy_panel import EnergyPanel
 from addersesr_app.views.network_panel import NetworkPanel
@@ -32,7 +33,11 @@ class Inspector(QFrame):
         super().__init__()
         self.setObjectName("inspector")
         self.setFixedWidth(WIDTH)
-        self.network, self.energy, self.output = NetworkPanel(), EnergyPanel(), OutputPanel(preferences)
+        self.network, self.energy, self.output = (
+            NetworkPanel(),
+            EnergyPanel(theme, preferences.settings.look.accounting),
+            OutputPanel(theme, preferences),
+        )
         body = QWidget()
         self._column = column(self.network, rule(), self.energy, rule(), self.output, -1, margins=(20, 20, 20, 20), spacing=20)
         body.setLayout(self._column)
@@ -68,12 +73,26 @@ class Inspector(QFrame):
         """Show something more about the chosen network."""
         self._column.insertWidget(1, panel)
 
+    def add_to_network(self, panel: QWidget) -> None:
+        """Show something more of how the network is chosen."""
+        network = self.network.layout()
+        assert network is not None
+        network.addWidget(panel)
+
     def show_progress(self, done: int, total: int) -> None:
         """Show how far it is, in tiles."""
         self.progress.setRange(0, total)
         self.progress.setValue(done)
         if total:
             self.status.setText(self.tr("Upscaling… {percent} %").format(percent=100 * done // total))
+
+    def show_speed(self, megapixels_a_second: float, seconds_left: float) -> None:
+        """Show, beside how far it is, how fast it goes and when it ends."""
+        value, most = self.progress.value(), self.progress.maximum()
+        texts = [self.tr("Upscaling… {percent} %").format(percent=100 * value // max(most, 1))]
+        texts += [self.tr("{rate:.2f} MP/s").format(rate=megapixels_a_second)]
+        texts += [self.tr("{time} left").format(time=numbers_shown.duration(seconds_left))]
+        self.status.setText(" · ".join(texts))
 
     def show_note(self, text: str) -> None:
         """Say something below the buttons."""

@@ -30,11 +30,14 @@ class NetworkPanel(QWidget):
         self.scales = Segments(self.tr("Factor"))
         self.precisions = Segments(self.tr("Precision"))
         self._summary = label("", "small", wrap=True)
+        self.reason = label("", "small", wrap=True)
+        self.reason.hide()
         self.setLayout(
             column(
                 label(self.tr("NETWORK"), "section"),
                 self.models,
                 self._summary,
+                self.reason,
                 row(self.scales, self.precisions, spacing=8),
                 spacing=8,
             )
@@ -66,6 +69,11 @@ class NetworkPanel(QWidget):
     def precision(self) -> str:
         """The chosen precision."""
         return self.precisions.value() or "fp32"
+
+    def say_why(self, text: str) -> None:
+        """Say why this network was taken, or nothing."""
+        self.reason.setText(text)
+        self.reason.setVisible(bool(text))
 
     def pick(self, identity: str) -> None:
         """Choose a model as a person would."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QSpinBox, QWidget
 
 from addersesr_app import numbers_shown
+from addersesr_app.settings import Preset
 from addersesr_app.views.controls import column, label, row
+from addersesr_app.views.preset_bar import PresetBar
 from engine.naming import DEFAULT_TEMPLATE
 from engine.protocol import Output
 
 if TYPE_CHECKING:
     from addersesr_app.preferences import Preferences
+    from addersesr_app.theme import Theme
 
 FORMATS = ("", ".png", ".jpg", ".webp", ".tif", ".avif", ".bmp")
 MAX_SIDE = 65_000
@@ -26,8 +29,11 @@ class OutputPanel(QWidget):
 
     changed = Signal()
 
-    def __init__(self, preferences: Preferences) -> None:
+    def __init__(self, theme: Theme, preferences: Preferences) -> None:
         super().__init__()
+        self.presets = PresetBar(theme, preferences)
+        self.presets.picked.connect(self._use)
+        self.presets.keep_wanted.connect(self._keep)
         self._preferences = preferences
         self._source: Path | None = None
         self._size, self._scale, self._model = (1, 1), 1, ""
@@ -43,23 +49,28 @@ class OutputPanel(QWidget):
         self.side.setAccessibleName(self.tr("Pixels"))
         self.side.setVisible(False)
         self.side.valueChanged.connect(lambda _: self._update())
+        self.metadata = QCheckBox(self.tr("Keep EXIF and XMP"))
+        self.metadata.setToolTip(self.tr("The date, the camera, the place. Colour profiles are kept anyway."))
+        self.metadata.setChecked(preferences.settings.saving.metadata)
+        self.metadata.toggled.connect(lambda value: preferences.change("saving", metadata=value))
         self._name = label("", "small", wrap=True)
         grid = QGridLayout()
         grid.setVerticalSpacing(8)
         grid.setColumnMinimumWidth(0, 78)
         grid.setColumnStretch(1, 1)
-        grid.addWidget(label(self.tr("Format"), "muted"), 0, 0)
-        grid.addWidget(self.format, 0, 1)
-        grid.addWidget(label(self.tr("Size"), "muted"), 1, 0)
-        grid.addLayout(row(self.sizing, self.side, spacing=6), 1, 1)
+        size = QWidget()
+        size.setLayout(row(self.sizing, self.side, spacing=6))
+        lines = {self.tr("Preset"): self.presets, self.tr("Format"): self.format, self.tr("Size"): size, "": self.metadata}
+        for line, (text, widget) in enumerate(lines.items()):
+            grid.addWidget(label(text, "muted"), line, 0)
+            grid.addWidget(widget, line, 1)
         self.setLayout(column(label(self.tr("RESULT"), "section"), grid, self._name, spacing=8))
         preferences.changed.connect(lambda group: self._follow() if group == "saving" else None)
 
     def show_picture(self, path: str, width: int, height: int) -> None:
         """Name the result of another picture."""
         self._source, self._size = Path(path), (width, height)
-        self.sizing.setCurrentIndex(0)
-        self._sizing_chosen()
+        self._size_as(self.presets.chosen())
 
     def show_network(self, scale: int, model: str) -> None:
         """Name the result of another network."""
@@ -69,7 +80,8 @@ class OutputPanel(QWidget):
     def rules(self) -> Output:
         """Where results go by the settings."""
         saving = self._preferences.settings.saving
-        return Output(saving.folder or None, saving.template or None, saving.extension or None, saving.quality, saving.existing)
+        named = (saving.folder or None, saving.template or None, saving.extension or None)
+        return Output(*named, saving.quality, saving.existing, metadata=saving.metadata)
 
     def output(self, file: str | None = None) -> Output:
         """Where the open picture's result goes by the settings, or to ``file``; and its exact size."""
@@ -89,6 +101,23 @@ class OutputPanel(QWidget):
             return max(round(width * side / height), 1), side
         return width * self._scale, height * self._scale
 
+    def _use(self, preset: Preset) -> None:
+        """Save as a preset says, from now on."""
+        self._preferences.change("saving", **{item.name: getattr(preset.saving, item.name) for item in fields(preset.saving)})
+        self._size_as(preset)
+
+    def _keep(self, name: str) -> None:
+        """Keep the present settings under a name."""
+        sizing = str(self.sizing.currentData())
+        self.presets.keep_as(Preset(name, sizing, self.side.value() if sizing else 0, self._preferences.settings.saving))
+
+    def _size_as(self, preset: Preset | None) -> None:
+        """Take the size of a preset, without one the network's."""
+        self.sizing.setCurrentIndex(max(self.sizing.findData(preset.sizing if preset else ""), 0))
+        self._sizing_chosen()
+        if preset is not None and preset.sizing:
+            self.side.setValue(preset.side)
+
     def _sizing_chosen(self) -> None:
         sizing = self.sizing.currentData()
         self.side.setVisible(bool(sizing))
@@ -96,6 +125,7 @@ class OutputPanel(QWidget):
         self._update()
 
     def _follow(self) -> None:
+        self.metadata.setChecked(self._preferences.settings.saving.metadata)
         self.format.setCurrentIndex(max(self.format.findData(self._preferences.settings.saving.extension), 0))
         self._update()
 

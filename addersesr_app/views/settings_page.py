@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QGridLayout, QLineEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFileDialog, QGridLayout, QLineEdit, QScrollArea, QWidget
 
 from addersesr_app.views.controls import Button, Card, Segments, column, label, row
 from addersesr_app.views.output_panel import format_box, spin_box
@@ -75,7 +75,22 @@ class SettingsPage(QWidget):
         at_once = QCheckBox(self.tr("Upscale a picture as soon as it is opened"))
         at_once.setChecked(engine.at_once)
         at_once.toggled.connect(lambda value: self._preferences.change("engine", at_once=value))
-        rows = [(self.tr("Back end"), backend), ("", self._backends), (self.tr("Threads"), threads), ("", at_once)]
+        suited = QCheckBox(self.tr("Take the network that suits a picture's compression"))
+        suited.setToolTip(
+            self.tr("JPEG files and films that have lost something get the network that was trained on such, where there is one.")
+        )
+        suited.setChecked(engine.suited)
+        suited.toggled.connect(lambda value: self._preferences.change("engine", suited=value))
+        watts = QDoubleSpinBox()
+        watts.setRange(0, 2000)
+        watts.setDecimals(1)
+        watts.setSuffix(" W")
+        watts.setSpecialValueText(self.tr("As calibrated, else unknown"))
+        watts.setToolTip(self.tr("What a plug-in meter shows while the computer upscales: energy is estimated with it."))
+        watts.setValue(engine.watts)
+        watts.valueChanged.connect(lambda value: self._preferences.change("engine", watts=value))
+        rows = [(self.tr("Back end"), backend), ("", self._backends), (self.tr("Threads"), threads), (self.tr("Power under load"), watts)]
+        rows += [("", at_once), ("", suited)]
         return _card(self.tr("Engine"), rows)
 
     def _saving_card(self) -> Card:
@@ -101,9 +116,27 @@ class SettingsPage(QWidget):
         )
         existing.choose(saving.existing)
         existing.chosen.connect(lambda value: self._preferences.change("saving", existing=value))
+        metadata = QCheckBox(self.tr("Keep what the picture says of itself (EXIF, XMP)"))
+        metadata.setToolTip(self.tr("The date, the camera, the place. Colour profiles are kept anyway."))
+        metadata.setChecked(saving.metadata)
+        metadata.toggled.connect(lambda value: self._preferences.change("saving", metadata=value))
         where = QWidget()
         where.setLayout(row(folder, choose))
         self._template_changed(saving.template)
+
+        def follow(group: str) -> None:
+            """Show what a preset, or another page, has changed."""
+            if group == "saving":
+                now = self._preferences.settings.saving
+                for field, text in ((folder, now.folder), (template, now.template)):
+                    if not field.hasFocus():
+                        field.setText(text)
+                kind.setCurrentIndex(max(kind.findData(now.extension), 0))
+                quality.setValue(now.quality)
+                existing.choose(now.existing)
+                metadata.setChecked(now.metadata)
+
+        self._preferences.changed.connect(follow)
         return _card(
             self.tr("Results"),
             [
@@ -113,6 +146,7 @@ class SettingsPage(QWidget):
                 (self.tr("Format"), kind),
                 (self.tr("Quality"), quality),
                 (self.tr("If the name is taken"), existing),
+                ("", metadata),
             ],
         )
 

@@ -12,21 +12,24 @@ from PySide6.QtWidgets import QFileDialog, QStackedWidget, QWidget
 from addersesr_app.session import Sight
 from addersesr_app.viewport import STEP
 from addersesr_app.views.banner import Banner
+from addersesr_app.views.budget_panel import BudgetPanel, Task
 from addersesr_app.views.compare_bar import CompareBar
 from addersesr_app.views.compare_view import CompareView
 from addersesr_app.views.controls import column, row
+from addersesr_app.views.costs import Costs
 from addersesr_app.views.inspector import Inspector
+from engine.material import trained_for
 from engine.protocol import Network
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from addersesr_app.preferences import Preferences
     from addersesr_app.session import PictureSession
     from addersesr_app.speeds import Speeds
     from addersesr_app.theme import Theme
     from addersesr_app.views.empty_view import EmptyView
-    from engine.protocol import ModelCard
+    from engine.protocol import ModelCard, Opened
 
 WRITABLE = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp);;TIFF (*.tif *.tiff);;AVIF (*.avif);;BMP (*.bmp)"
 MARGIN = 24
@@ -64,6 +67,11 @@ class UpscalePage(QWidget):
         self.setLayout(page)
         empty.open_wanted.connect(self.open_wanted)
         empty.sample_wanted.connect(self.sample_wanted)
+        self._person_chose = False
+        self.sizes_waiting: Callable[[], Sequence[tuple[int, int] | None]] = tuple
+        self.costs = Costs(theme, session, speeds, preferences, self.inspector, self.network, self)
+        self.budget = BudgetPanel(theme, speeds, self._work, lambda: self.costs.watts)
+        self.inspector.add_to_network(self.budget)
         self._connect_bar()
         self._connect_session()
         self._add_keys()
@@ -111,8 +119,11 @@ class UpscalePage(QWidget):
         bar.left_wanted.connect(self._set_left)
         bar.fit_wanted.connect(view.fit)
         bar.actual_wanted.connect(lambda: view.zoom_to(1.0))
+        bar.loupe_wanted.connect(view.set_loupe)
         view.moved.connect(self._moved)
         inspector.network.chosen.connect(self._network_chosen)
+        inspector.network.models.activated.connect(lambda _: self._network_picked())
+        self.budget.chosen.connect(inspector.network.pick)
         inspector.upscale_wanted.connect(self._session.upscale)
         inspector.cancel_wanted.connect(self._session.cancel)
         inspector.save_wanted.connect(self.save)
@@ -127,7 +138,6 @@ class UpscalePage(QWidget):
         session.progressed.connect(self.inspector.show_progress)
         session.failed.connect(self.banner.say_error)
         session.saved.connect(lambda path: self.inspector.show_note(self.tr("Saved as {name}").format(name=Path(path).name)))
-        self._speeds.learnt.connect(self._show_time)
 
     def _add_keys(self) -> None:
         keys = {
@@ -137,6 +147,8 @@ class UpscalePage(QWidget):
             "+": lambda: self.view.zoom_by(STEP),
             "=": lambda: self.view.zoom_by(STEP),
             "-": lambda: self.view.zoom_by(1 / STEP),
+            "L": self.bar.loupe.click,
+            "Ctrl+B": self.budget.limit.setFocus,
             "D": lambda: self._set_mode("split"),
             "B": lambda: self._set_mode("side"),
             "H": lambda: self._set_mode("hold"),
@@ -144,6 +156,7 @@ class UpscalePage(QWidget):
             "Ctrl+Return": self._session.upscale,
             "Esc": self._session.cancel,
             "Ctrl+S": self.save,
+            "E": self.costs.show_sources,
             "Ctrl+Shift+S": self.save_as,
         }
         for key, action in keys.items():
@@ -159,9 +172,10 @@ class UpscalePage(QWidget):
         self.inspector.energy.show_size(facts.width, facts.height)
         self.inspector.output.show_picture(facts.path, facts.width, facts.height)
         self._show_names()
-        self._show_time()
+        self.costs.show()
         self.view.setFocus()
-        self._upscale_at_once()
+        if not self._take_suited(facts):
+            self._upscale_at_once()
 
     def _network_chosen(self) -> None:
         card, network = self.inspector.network.card(), self.network()
@@ -174,8 +188,46 @@ class UpscalePage(QWidget):
         self.inspector.output.show_network(card.scale, card.id)
         self._show_names()
         self._speeds.learn(network)
-        self._show_time()
+        self.costs.show()
         self._upscale_at_once()
+
+    def _take_suited(self, facts: Opened) -> bool:
+        """Take the network that suits the picture's compression, unless a person wants none or has chosen; whether that is another one."""
+        panel, card = self.inspector.network, self.inspector.network.card()
+        panel.say_why("")
+        if card is None or self._person_chose or not self._preferences.settings.engine.suited:
+            return False
+        alike = [
+            other for other in self._cards if other.scale == card.scale and (other.m, other.f, other.block) == (card.m, card.f, card.block)
+        ]
+        fitting = [other for other in (*alike, *self._cards) if other.scale == card.scale and trained_for(other.id) == facts.material]
+        if not fitting or trained_for(card.id) == facts.material:
+            return False
+        panel.pick(fitting[0].id)
+        panel.say_why(facts.reason)
+        return True
+
+    def _network_picked(self) -> None:
+        """A person has chosen: no other network is taken for the pictures to come, until the choice is what would be taken."""
+        card, facts = self.inspector.network.card(), self._session.facts
+        self._person_chose = card is not None and facts is not None and trained_for(card.id) != facts.material
+        self.inspector.network.say_why("")
+
+    def _work(self) -> Task:
+        """What a budget is for: the pictures that wait in the queue, else the one that is open."""
+        facts, card = self._session.facts, self.inspector.network.card()
+        waiting = [size for size in self.sizes_waiting() if size is not None]
+        sizes = waiting or ([(facts.width, facts.height)] if facts else [])
+        networks = [other for other in self._cards if card is not None and other.scale == card.scale]
+        return Task(
+            sum(width * height for width, height in sizes), len(sizes), tuple((other, self._network_of(other)) for other in networks)
+        )
+
+    def _network_of(self, card: ModelCard) -> Network:
+        """A model as it would be run: at the chosen precision where it has that."""
+        engine, precision = self._preferences.settings.engine, self.inspector.network.precision()
+        form = precision if precision in card.precisions else card.precisions[0]
+        return Network(card.id, engine.backend, engine.device, form, engine.threads or None)
 
     def _upscale_at_once(self) -> None:
         if self._preferences.settings.engine.at_once and self._session.whole_wanted:
@@ -184,17 +236,7 @@ class UpscalePage(QWidget):
     def _state_changed(self) -> None:
         self.inspector.show_state(self._session.state)
         if self._session.state in {"open", "done"}:
-            self._show_time()
-
-    def _show_time(self) -> None:
-        """Show the time that the network took, or else will take."""
-        network, facts, shown = self.network(), self._session.facts, self._session.shown
-        if network is None or facts is None:
-            return
-        if shown is not None:
-            self._speeds.note(network, facts.width * facts.height, shown.seconds)
-        predicted = self._speeds.predict(network, facts.width * facts.height)
-        self.inspector.energy.show_time(shown.seconds if shown else predicted, taken=shown is not None)
+            self.costs.show()
 
     def _show_names(self) -> None:
         card, facts = self._session.card, self._session.facts

@@ -12,8 +12,9 @@ import pytest
 from engine import jobs, weights
 from engine.catalogue import Catalogue
 from engine.events import Finished, Warned
+from engine.material import preferred, trained_for
 from engine.network import NetworkSpec
-from engine.suited import finding, jpeg_quality, preferred, trained_for
+from engine.suited import finding, jpeg_quality
 from tests.clips import store_clip
 from tests.commands import ROOT, mild_model, photo, store
 
