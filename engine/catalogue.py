@@ -81,6 +81,7 @@ class Catalogue:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = tuple(folders)
+        self._tried: dict[tuple[Path, int, int], AnyModel] = {}
 
     def models(self) -> tuple[AnyModel, ...]:
         """Every usable model, in order. Damaged files are left out: see `problems`."""
@@ -116,25 +117,37 @@ class Catalogue:
         entries: dict[str, Entry] = {}
         problems: list[Problem] = []
         for folder in self.folders:
-            for entry in _ordered(_entries(folder, problems), _order(folder, problems)):
+            for entry in _ordered(self._entries(folder, problems), _order(folder, problems)):
                 entries.setdefault(entry.model.id, entry)
         return entries, problems
+
+    def _entries(self, folder: Path, problems: list[Problem]) -> list[Entry]:
+        """The usable models of one folder; the other files go to ``problems``."""
+        entries = []
+        for file in _files(folder, problems):
+            try:
+                entries.append(Entry(self._model(file), file))
+            except ModelError as error:
+                problems.append(Problem(file, str(error)))
+        return entries
+
+    def _model(self, file: Path) -> AnyModel:
+        """As `read`; what others made, which may have to be tried out, is kept as long as its file is the same."""
+        if file.suffix != foreign.SUFFIX:
+            return read(file)
+        try:
+            status = file.stat()
+        except OSError as error:
+            raise ModelError(f"{file}: cannot be read ({error.strerror})") from error
+        key = (file, status.st_mtime_ns, status.st_size)
+        if key not in self._tried:
+            self._tried[key] = read(file)
+        return self._tried[key]
 
 
 def read(path: Path) -> AnyModel:
     """The model in a file: ours, or an ONNX file that somebody else made. Raises ModelError."""
     return foreign.read(path) if path.suffix == foreign.SUFFIX else weights.read(path)
-
-
-def _entries(folder: Path, problems: list[Problem]) -> list[Entry]:
-    """The usable models of one folder; the other files go to ``problems``."""
-    entries = []
-    for file in _files(folder, problems):
-        try:
-            entries.append(Entry(read(file), file))
-        except ModelError as error:
-            problems.append(Problem(file, str(error)))
-    return entries
 
 
 def _files(folder: Path, problems: list[Problem]) -> list[Path]:

@@ -151,6 +151,18 @@ def test_the_catalogue_lists_it_and_names_what_cannot_be_used(tmp_path: Path) ->
     assert "text.onnx" in catalogue.problems()[0].message
 
 
+def test_the_catalogue_tries_a_file_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(network(), tmp_path / "theirs.onnx")
+    catalogue, tried = Catalogue([tmp_path]), []
+    read = foreign.read
+    monkeypatch.setattr(foreign, "read", lambda path: tried.append(path) or read(path))
+    assert [catalogue.models()[0].spec.scale for _ in range(3)] == [2, 2, 2]
+    assert len(tried) == 1
+    saved(network(scale=3), tmp_path / "theirs.onnx")
+    assert catalogue.models()[0].spec.scale == 3
+    assert len(tried) == 2
+
+
 def test_other_back_ends_and_forms_are_refused(tmp_path: Path) -> None:
     theirs = foreign.read(saved(network(), tmp_path / "theirs.onnx"))
     with pytest.raises(BackendError, match="only the onnx back end"):
