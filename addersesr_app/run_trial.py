@@ -24,17 +24,18 @@ SIZE = (640, 360)
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One network at one precision: its name for people, its id or file, its shape."""
+    """One network at one precision: its name for people, its id or file, its shape; None for bicubic, which has ``options``."""
 
     name: str
     model: str
-    spec: Spec
+    spec: Spec | None
     precision: Precision
+    options: tuple[str, ...] = ()
 
     @property
     def energy_mj(self) -> float | None:
         """Arithmetic energy at 45 nm for `SIZE`; None where it is unknown."""
-        known = cost.known_cost(self.spec, *SIZE, self.precision)
+        known = None if self.spec is None else cost.known_cost(self.spec, *SIZE, self.precision)
         return None if known is None else known.energy_mj
 
     @property
@@ -100,7 +101,7 @@ class Trial(QObject):
             self.over.emit()
             return
         one, size = self._contenders[self._place], "x".join(map(str, SIZE))
-        words = ("--precision", one.precision, "--data", self._data, "--crops", self.crops(self._place), "--timed", size)
+        words = ("--precision", one.precision, "--data", self._data, "--crops", self.crops(self._place), "--timed", size, *one.options)
         self._child.start("eval", "--model", one.model, *words)
 
     def _on_told(self, value: dict[str, Any]) -> None:

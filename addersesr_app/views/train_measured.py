@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROW = 32
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 MOST = 8
-"""Networks that are measured at most."""
+"""Networks that are measured at most, bicubic not counted."""
 
 
 class MeasuredView(QWidget):
@@ -115,7 +115,7 @@ class MeasuredView(QWidget):
         cells = (
             one.name,
             one.precision,
-            {"adder": self.tr("adder"), "convolution": self.tr("convolution"), "other": "ONNX"}[one.block],
+            {"adder": self.tr("adder"), "convolution": self.tr("convolution"), "other": "ONNX" if one.spec else "–"}[one.block],
             "–" if verdict.psnr is None else f"{verdict.psnr:.3f} dB",
             "–" if verdict.ssim is None else f"{verdict.ssim:.4f}",
             "–" if verdict.seconds is None else numbers_shown.duration(verdict.seconds),
@@ -147,7 +147,7 @@ class MeasuredView(QWidget):
 
 
 def contenders(run: RunClient, file: Path, cards: Sequence[ModelCard]) -> list[Contender]:
-    """The network, its int8 form, and other models of its factor: those of its size first, adder networks before others."""
+    """The network, its int8 form, and other models of its factor: those of its size first, adder networks before others; then bicubic."""
     settings, spec = run.settings, run.settings.spec
     found = [Contender(run.name, str(file), spec, "fp32")]
     if settings.quant_W or settings.quant_A:
@@ -155,7 +155,7 @@ def contenders(run: RunClient, file: Path, cards: Sequence[ModelCard]) -> list[C
     others = [card for card in cards if card.scale == spec.scale and card.id != settings.name]
     for card in sorted(others, key=lambda card: ((card.m, card.f) != (spec.m, spec.f), card.block == spec.block)):
         found += [Contender(card.title, card.file, card.spec, precision) for precision in PRECISIONS if precision in card.precisions]
-    return found[:MOST]
+    return [*found[:MOST], Contender("Bicubic", "bicubic", None, "fp32", ("--scale", str(spec.scale)))]
 
 
 def _alignment(place: int) -> Qt.AlignmentFlag:

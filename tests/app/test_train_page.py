@@ -81,6 +81,7 @@ def test_from_a_folder_of_pictures_to_a_network_in_use(window, qtbot, tmp_path, 
     click(qtbot, page.result.use)
     network = second.upscale_page.inspector.network
     until(qtbot, lambda: second.window.page == "upscale" and network.card() is not None and network.card().id == "my-sesr-m3-x2")
+    assert "steps of 2 patches of 16×16" in network.card().training, "its card says how it was trained"
     path = store_photo(tmp_path / "photo.png", 40, 30)
     second.open([path])
     until(qtbot, lambda: second.session.state == "done" and second.session.shown.network.model == "my-sesr-m3-x2")
