@@ -277,7 +277,7 @@ class Application(QObject):
         text = ", ".join(texts) + "."
         self.upscale_page.banner.say_error(text) if failed else self.upscale_page.banner.say(text)
         QApplication.alert(self.window)
-        if not self.window.isActiveWindow():
+        if self.window.isMinimized() or not self.window.isActiveWindow():
             self.notifier.tell("AdderSESR", text)
 
     def _compare(self, identity: str, other: str) -> None:

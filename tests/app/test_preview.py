@@ -183,3 +183,24 @@ def test_the_sample_previews_without_being_upscaled(opened, qtbot):
     opened.open([SAMPLE])
     until(qtbot, lambda: opened.session.path == str(SAMPLE) and opened.session.patch is not None)
     assert opened.session.state == "open"
+
+
+def test_the_loupe_shows_what_is_under_the_pointer_four_times_larger(opened, qtbot):
+    opened.upscale_page.bar.mode_wanted.emit("hold")
+    look_at(opened, qtbot, 700, 500)
+    view = opened.upscale_page.view
+    view.set_names("", "")
+    plain = pixels_of(view.grab().toImage())
+    opened.window.activateWindow()
+    qtbot.waitUntil(opened.window.isActiveWindow)
+    qtbot.keyClick(view, Qt.Key.Key_L)
+    assert opened.upscale_page.bar.loupe.isChecked()
+    at = QPoint(view.width() // 3, view.height() // 3)
+    qtbot.mouseMove(view, at)
+    seen_through = pixels_of(view.grab().toImage())
+    for dx, dy in ((0, 0), (10, -7), (-12, 5)):
+        pixel = plain[at.y() + dy, at.x() + dx]
+        np.testing.assert_array_equal(seen_through[at.y() + 4 * dy + 2, at.x() + 4 * dx + 2], pixel)
+    np.testing.assert_array_equal(seen_through[:20], plain[:20])
+    qtbot.keyClick(view, Qt.Key.Key_L)
+    np.testing.assert_array_equal(pixels_of(view.grab().toImage()), plain)
