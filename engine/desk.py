@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine import images, jobs, preview, provenance
+from engine import images, jobs, preview, provenance, sights
 from engine.backends import choose
 from engine.cards import backend_card, model_card
 from engine.errors import OutputError, PictureError
@@ -30,6 +30,7 @@ from engine.protocol import (
     Open,
     Opened,
     Output,
+    Plan,
     Power,
     Preview,
     Previewed,
@@ -51,6 +52,7 @@ from engine.selection import Target, select
 from engine.spending import Spending
 from engine.suited import finding
 from engine.upscaler import Upscaler
+from engine.video_options import Excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -94,7 +96,7 @@ class Desk:
 
     def open(self, request: Open) -> Opened:
         """Read a picture and show it. Raises PictureError, TooLargeError among them."""
-        picture = self._gallery.picture(request.path)
+        picture = self._gallery.picture(request.path, request.at_s)
         pages = (f"only the first of its {picture.pages} pages is shown; all are saved",) if picture.pages > 1 else ()
         made, found = provenance.recorded(picture.metadata), finding(Path(request.path))
         return Opened(
@@ -109,11 +111,12 @@ class Desk:
             made.model if made else "",
             found.material,
             found.reason,
+            sights.film_facts(picture),
         )
 
     def thumbnail(self, request: Thumbnail) -> Thumbnailed:
         """Read a picture and shrink it; it is not kept. Raises PictureError."""
-        small, width, height = preview.thumbnail(Path(request.path), request.side)
+        small, width, height = sights.thumbnail(Path(request.path), request.side)
         return Thumbnailed(request.id, request.path, width, height, self._wall.hang(small, whole_only=True))
 
     def preview(self, request: Preview, cancelled: Asked) -> Previewed:
@@ -185,6 +188,11 @@ class Desk:
                 raise OutputError(end.message)
         raise OutputError(f"{request.path}: nothing was saved ({', '.join(getattr(end, 'reason', '') for end in ends)})")
 
+    def plan(self, request: Plan, tell: Tell, cancelled: Asked) -> Told:
+        """Say what a job would make; its own events, the last a summary, are the answer."""
+        job = jobs.Job(tuple(map(Path, request.inputs)), settings(request.network, request.output))
+        return self._run(request.id, job, tell, cancelled, dry=True)
+
     def upscale(self, request: Upscale, tell: Tell, cancelled: Asked) -> Told:
         """Do a job; its own events, the last a summary, are the answer."""
         if request.ledger is None:
@@ -202,14 +210,17 @@ class Desk:
 
     def _perform(self, request: Upscale, done: Iterable[str], tell: Tell, cancelled: Asked) -> Told:
         job = jobs.Job(tuple(map(Path, request.inputs)), settings(request.network, request.output), frozenset(map(Path, done)))
+        return self._run(request.id, job, tell, cancelled)
+
+    def _run(self, identity: int, job: jobs.Job, tell: Tell, cancelled: Asked, *, dry: bool = False) -> Told:
         ends: list[Event] = []
 
         def pass_on(event: Event) -> None:
             ends.append(event) if isinstance(event, Summary) else tell(event)
 
         spending = Spending(self._tools.meters, pass_on, cancelled)
-        jobs.perform(job, self._tools, spending.tell, spending.cancelled)
-        return Told(request.id, ends[-1])
+        jobs.perform(job, self._tools, spending.tell, spending.cancelled, dry=dry)
+        return Told(identity, ends[-1])
 
     def bench(self, request: Bench) -> Benched:
         """Time a network on noise: the median of a few runs after one to warm up."""
@@ -254,15 +265,15 @@ class Desk:
 
     def _sides(self, request: Preview, cancelled: Asked) -> tuple[Picture, Picture]:
         """Both sides at full size; the right one is the whole result's pixels."""
-        picture, upscaler = self._gallery.picture(request.path), self._previewer(request.network)
+        picture, upscaler = self._gallery.picture(request.path, request.at_s), self._previewer(request.network)
         scale = upscaler.backend.spec.scale
-        whole = self._gallery.result(request.path, request.network)
+        whole = None if picture.format == sights.FILM else self._gallery.result(request.path, request.network)
         left = self._beside.submit(self._left, request, picture, request.region, scale, cancelled)
         try:
             if whole is not None:
                 right = preview.crop(whole, request.region, scale)
             else:
-                right = preview.upscale_region(upscaler, picture, request.region, cancelled)
+                right = sights.upscale_region(upscaler, picture, request.region, cancelled)
         finally:
             wait([left])
         return left.result(), right
@@ -272,18 +283,18 @@ class Desk:
         if request.left in preview.METHODS:
             return preview.enlarge_region(picture, region, scale, request.left)
         upscaler = self._previewer(Network(request.left, request.network.backend, request.network.device, threads=request.network.threads))
-        other = preview.upscale_region(upscaler, picture, region, cancelled)
+        other = sights.upscale_region(upscaler, picture, region, cancelled)
         return preview.resized(other, region.width * scale, region.height * scale)
 
     def _reduced_sides(self, request: Preview, cancelled: Asked) -> tuple[Picture, Picture]:
         """Both sides from a smaller input, quick at any size; where it is to be exact, the right one from the input itself."""
-        picture, upscaler = self._gallery.picture(request.path), self._previewer(request.network)
+        picture, upscaler = self._gallery.picture(request.path, request.at_s), self._previewer(request.network)
         small = preview.reduced(preview.crop(picture, request.region, 1), request.reduce)
         whole = Region(0, 0, small.width, small.height)
         left = self._left(request, small, whole, upscaler.backend.spec.scale, cancelled)
         if not request.exact:
             return left, upscaler.upscale(small, cancelled=cancelled)
-        right = preview.reduced(preview.upscale_region(upscaler, picture, request.region, cancelled), request.reduce)
+        right = preview.reduced(sights.upscale_region(upscaler, picture, request.region, cancelled), request.reduce)
         return left, preview.resized(right, left.width, left.height)
 
     def _upscaler(self, network: Network) -> Upscaler:
@@ -325,4 +336,9 @@ def settings(network: Network, output: Output) -> jobs.Settings:
         existing=output.existing,
         redo=Path(output.redo) if output.redo else None,
         metadata=output.metadata,
+        codec=output.codec,
+        grade=output.grade,
+        effort=output.effort,
+        keep_interlaced=output.keep_interlaced,
+        excerpt=Excerpt(output.start_s, output.end_s),
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import display, images
 from engine.errors import PictureError, TooLargeError
+from engine.kinds import kind_of
 
 if TYPE_CHECKING:
     from multiprocessing.shared_memory import SharedMemory
@@ -25,11 +26,12 @@ MOST_SHOWN_PIXELS = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A file as it was at one time; another file by the same name has another stamp."""
+    """A file as it was at one time; another file by the same name has another stamp. ``at_s`` is a moment of a film."""
 
     path: str
     modified_ns: int
     size: int
+    at_s: float | None = None
 
 
 class Gallery:
@@ -40,12 +42,15 @@ class Gallery:
         self._pictures: OrderedDict[Stamp, Picture] = OrderedDict()
         self._result: tuple[Stamp, Network, Picture] | None = None
 
-    def picture(self, path: str) -> Picture:
-        """The picture at ``path`` as it is now. Raises PictureError, TooLargeError among them."""
-        stamp = stamp_of(path)
+    def picture(self, path: str, at_s: float | None = None) -> Picture:
+        """The picture at ``path`` as it is now; of a film the frame that is shown ``at_s`` seconds from its first one.
+
+        Raises PictureError, TooLargeError among them, and VideoError.
+        """
+        stamp = replace(stamp_of(path), at_s=at_s)
         with self._lock:
             if stamp not in self._pictures:
-                self._pictures[stamp] = _read(path)
+                self._pictures[stamp] = _read(path, at_s)
             self._pictures.move_to_end(stamp)
             while len(self._pictures) > KEPT_PICTURES:
                 self._pictures.popitem(last=False)
@@ -132,7 +137,11 @@ def check_shown(path: str, width: int, height: int, what: str = "") -> None:
         )
 
 
-def _read(path: str) -> Picture:
+def _read(path: str, at_s: float | None) -> Picture:
+    if kind_of(Path(path)) == "video":
+        from engine.video_stills import frame_at  # noqa: PLC0415 (it loads FFmpeg, which pictures do not need)
+
+        return frame_at(Path(path), at_s or 0.0)
     with images.reading(Path(path)) as source:
         check_shown(path, source.layout.width, source.layout.height)
         return images.first_page(source)

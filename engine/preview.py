@@ -158,6 +158,11 @@ def heat(left: Picture, right: Picture) -> Picture:
     return Picture(np.ascontiguousarray(coloured[..., ::-1]))
 
 
+def crop_to(picture: Picture, wide: Margins, region: Region, scale: int) -> Picture:
+    """What of a picture, made from a region with its margins ``scale`` times as large, is the region's own."""
+    return _cut(picture, *_inner(wide, region, scale))
+
+
 def _inner(wide: Margins, region: Region, scale: int) -> tuple[slice, slice]:
     top, left = wide.top * scale, wide.left * scale
     return slice(top, top + region.height * scale), slice(left, left + region.width * scale)

@@ -16,6 +16,7 @@ from engine import events
 from engine.existing import Existing  # noqa: TC001 (read at run time by `engine.wire`)
 from engine.material import Material  # noqa: TC001 (as before)
 from engine.network import ForeignSpec, NetworkSpec, Spec
+from engine.video_options import Effort, Grade  # noqa: TC001 (as before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class Output:
     """Where a result goes and how (see `engine.naming` and `engine.jobs.Settings`); None leaves a thing as the source has it.
 
     ``destination`` is a file or folder, ``extension`` has its dot; at most one of ``scale`` and a size is given. ``redo`` is an earlier
-    result: it is made again exactly, with the network and the settings that it says it was made with.
+    result: it is made again exactly, with the network and the settings that it says it was made with. ``codec`` and what follows are
+    for films.
     """
 
     destination: str | None = None
@@ -82,6 +84,12 @@ class Output:
     height: int | None = None
     redo: str | None = None
     metadata: bool = True
+    codec: str = "auto"
+    grade: Grade = "balanced"
+    effort: Effort = "balanced"
+    keep_interlaced: bool = False
+    start_s: float | None = None
+    end_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +120,11 @@ class Survey(Request):
 
 @dataclass(frozen=True, slots=True)
 class Open(Request):
-    """Read a picture for the screen; answered by `Opened`."""
+    """Read a picture for the screen, or of a film the frame ``at_s`` seconds from its first one; answered by `Opened`."""
 
     name = "open"
     path: str
+    at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,7 @@ class Preview(Request):
 
     ``left`` is what to compare with: ``nearest``, ``bicubic``, ``lanczos`` or another model's id or file. Both sides are
     made ``reduce`` times smaller than the full result. A reduced preview is made from a reduced input unless ``exact``.
-    ``heat`` asks for a picture of their difference as well.
+    ``heat`` asks for a picture of their difference as well. ``at_s`` is a film's moment, as `Opened` told it.
     """
 
     name = "preview"
@@ -135,6 +144,7 @@ class Preview(Request):
     reduce: int = 1
     exact: bool = False
     heat: bool = False
+    at_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.reduce < 1:
@@ -174,6 +184,16 @@ class Upscale(Request):
     output: Output
     done: tuple[str, ...] = ()
     ledger: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Request):
+    """Ask what `Upscale` would make, how large and how soon; answered by a job's ``planned`` events, the last a summary."""
+
+    name = "plan"
+    inputs: tuple[str, ...]
+    network: Network
+    output: Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,11 +334,21 @@ class Surveyed(events.Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FilmFacts:
+    """What the window needs to know of a film. ``at_s`` is when the frame is shown that was asked for; None is what is not known."""
+
+    at_s: float
+    frames_a_second: float
+    seconds: float | None
+    interlaced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Opened(events.Event):
     """A picture was read. ``bits`` a sample in memory; ``format`` the file's in a word.
 
     ``warnings`` are what could not be taken from the file; ``made_with`` is the model that made it, where it says so itself.
-    ``material`` is what kind of network suits it, and ``reason`` why (see `engine.suited`).
+    ``material`` is what kind of network suits it, and ``reason`` why (see `engine.suited`). ``film`` is None for a picture.
     """
 
     name = "opened"
@@ -333,6 +363,7 @@ class Opened(events.Event):
     made_with: str = ""
     material: Material = "clean"
     reason: str = ""
+    film: FilmFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

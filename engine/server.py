@@ -28,6 +28,7 @@ from engine.protocol import (
     Open,
     Pause,
     Paused,
+    Plan,
     Preview,
     Release,
     Request,
@@ -91,6 +92,7 @@ class Server:
             Show: desk.show,
             Save: desk.save,
             Upscale: desk.upscale,
+            Plan: desk.plan,
         }
 
     def run(self, requests: IO[bytes]) -> bool:
@@ -132,7 +134,7 @@ class Server:
     def _lane_of(self, request: Request) -> Lane:
         if isinstance(request, Upscale):
             return self._files
-        if isinstance(request, Thumbnail):
+        if isinstance(request, Thumbnail | Plan):
             return self._spare
         return self._screen if isinstance(request, Show | Save) else self._visible
 

@@ -84,6 +84,11 @@ class Encoding:
     form: Sampling
     options: tuple[tuple[str, str], ...]
 
+    @property
+    def planar(self) -> Sampling:
+        """``form``, or the format of three planes that it is made from."""
+        return replace(self.form, name=_TWO_PLANES.get(self.form.name, self.form.name))
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -189,9 +194,11 @@ def _nearest(wanted: Sampling, forms: tuple[Sampling, ...], name: str) -> Sampli
     """The format that loses the least: chroma resolution, then depth, then waste."""
 
     def loss(form: Sampling) -> tuple[bool, int, int, int, int]:
-        chroma = max(form.across - wanted.across, 0) + max(form.down - wanted.down, 0)
+        chroma = 0 if wanted.grey else max(form.across - wanted.across, 0) + max(form.down - wanted.down, 0)
         spare = max(wanted.across - form.across, 0) + max(wanted.down - form.down, 0)
-        return (form.grey and not wanted.grey, chroma, max(wanted.bits - form.bits, 0), spare + wanted.grey, abs(form.bits - wanted.bits))
+        if wanted.grey and not form.grey:
+            spare = 1 + round(4 / (form.across * form.down))  # the least chroma where none is needed
+        return (form.grey and not wanted.grey, chroma, max(wanted.bits - form.bits, 0), spare, abs(form.bits - wanted.bits))
 
     if not forms:
         raise VideoError(f"the encoder {name} takes no format that can be made here")

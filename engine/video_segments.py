@@ -18,7 +18,7 @@ import av
 from engine.errors import VideoError
 from engine.sequences import sequence
 from engine.storing import unstorable
-from engine.video_planes import frame_of
+from engine.video_planes import frame_of, uncoloured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -147,9 +147,12 @@ def packets(
     for still in stills:
         if stream is None:
             stream = _add_stream(container, still, info, encoding, threads)
-        frame = frame_of(still.planes, info.form)
+        if info.form.grey and not encoding.form.grey:
+            frame = frame_of(uncoloured(still.planes, info.form, encoding.planar), encoding.planar)
+        else:
+            frame = frame_of(still.planes, info.form)
         frame.color_range, frame.colorspace = info.colours.range, info.colours.matrix
-        if encoding.form.name != info.form.name:
+        if encoding.form.name != frame.format.name:
             frame = frame.reformat(format=encoding.form.name)
         frame.pts, frame.time_base, frame.duration = still.pts + shift(info.time_base), info.time_base, still.duration
         yield from stream.encode(frame)

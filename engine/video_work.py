@@ -71,7 +71,9 @@ class Work:
         sizes = [(self.film.info.width, self.film.info.height)]
         container = video_codecs.CONTAINERS[self.task.output.suffix.lower()]
         backends = self.shop.workers(self.model)
-        return estimate(self.film, backends, container, lambda frames: self.shop.predicted_energy(self.model, sizes, frames), self.cancelled)
+        return estimate(
+            self.film, backends, container, lambda frames: self.shop.predicted_energy(self.model, sizes, frames), self.cancelled
+        )
 
 
 def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled: Callable[[], bool]) -> Finished:

@@ -20,6 +20,7 @@ from engine.protocol import (
     Opened,
     Pause,
     Paused,
+    Plan,
     Preview,
     Previewed,
     Ready,
@@ -45,7 +46,22 @@ class ProtocolError(AdderSESRError):
     """A line is not what the protocol allows."""
 
 
-REQUESTS: tuple[type[Request], ...] = (Hello, Survey, Open, Thumbnail, Preview, Show, Save, Upscale, Bench, Pause, Resume, Cancel, Release)
+REQUESTS: tuple[type[Request], ...] = (
+    Hello,
+    Survey,
+    Open,
+    Thumbnail,
+    Preview,
+    Show,
+    Save,
+    Upscale,
+    Plan,
+    Bench,
+    Pause,
+    Resume,
+    Cancel,
+    Release,
+)
 ANSWERS: tuple[type[events.Event], ...] = (
     Ready, Surveyed, Opened, Thumbnailed, Previewed, Shown, Saved, Benched, Paused, Resumed, CancelledRequest,
 )  # fmt: skip

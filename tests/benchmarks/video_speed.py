@@ -116,17 +116,16 @@ def main() -> None:
         folder = Path(name)
         source = store_walk(folder / "clip.mp4", int(seconds * RATE), size=SIZE, options={"preset": "veryfast"})
         film = film_of(source)
-        made = tuple(networks())
         if len(sys.argv) < 3 or sys.argv[2] == "table":
-            table(film, made, folder)
+            table(film, folder)
         if len(sys.argv) < 3 or sys.argv[2] == "pipeline":
-            pipeline(film, *made[0], folder)
+            pipeline(film, *next(networks()), folder)
 
 
-def table(film: Film, made, folder: Path) -> None:
+def table(film: Film, folder: Path) -> None:
     """Frames a second, the best of several rounds: whatever else the machine does only slows them."""
     say("| network | back end | fps, x264 veryfast | fps, no encoder |\n|---|---|---:|---:|")
-    for label, backends in (*made, ("bicubic", (Bicubic(), Bicubic()))):
+    for label, backends in (*networks(), ("bicubic", (Bicubic(), Bicubic()))):
         backends[0].run(np.zeros(SIZE[::-1], np.float32))
         coded = max(whole(film, backends, folder)[0] for _ in range(ROUNDS))
         bare = max(upscale_only(film, backends) for _ in range(ROUNDS))

@@ -10,6 +10,7 @@ from engine.reference import run as reference
 from engine.selection import Target
 from engine.sequences import sequence
 from engine.video_codecs import mastering_words
+from engine.video_planes import sampling
 from engine.video_source import examine
 from engine.weights import read
 from tests.clips import frames_of, luma_of, store_clip, times_of
@@ -27,6 +28,18 @@ def test_depth_and_chroma_format_are_kept(tmp_path, film_model, form):
     assert made.format.name == form
     if "10" in form:
         assert np.any(luma_of(made) % 4), "all ten bits are used"
+
+
+@pytest.mark.parametrize(("form", "codec", "stored"), [
+    ("gray", "ffv1", "gray"), ("gray10le", "x264", None), ("gray", "av1", "yuv420p"), ("gray", "vp9", "yuv420p"), ("gray", "prores", None),
+])  # fmt: skip
+def test_a_grey_film_keeps_its_greys(tmp_path, film_model, form, codec, stored):
+    source = store_clip(tmp_path / "clip.mkv", 3, codec="ffv1", form=form, size=(64, 64))
+    made = frames_of(output_of(upscaled(film_model, source, codec=codec, quality=95)))[1]
+    bits = made.format.components[0].bits
+    expected = reference(read(film_model), luma_of(frames_of(source)[1]) / np.float32((1 << sampling(form).bits) - 1))
+    assert stored in (None, made.format.name)
+    assert np.abs(luma_of(made) / ((1 << bits) - 1) - expected).mean() < 0.01
 
 
 def test_colour_shape_and_rotation_are_carried_over(tmp_path, film_model):

@@ -1,0 +1,88 @@
+"""Single frames of a film as pictures for the screen, and what they become: the pixels of the film that `engine.videos` makes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.errors import VideoError
+from engine.picture import Picture
+from engine.preview import FILTER_REACH, crop_to, margins
+from engine.tiles import run
+from engine.video_frames import still_at
+from engine.video_planes import Planes, to_unit
+from engine.video_rgb import to_rgb
+from engine.video_source import VideoInfo, examine
+from engine.video_upscaler import finished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from engine.preview import Margins
+    from engine.protocol import Region
+    from engine.upscaler import Upscaler
+
+FORMAT = "video"
+THUMBNAIL_SHARE = 0.1
+"""How far into a film its thumbnail lies: the first frame is often black."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FilmStill(Picture):
+    """A frame as a picture, with the samples that it is made from. ``at_s`` is when it is shown, counted from the first frame."""
+
+    info: VideoInfo | None = None
+    planes: Planes | None = None
+    at_s: float = 0.0
+
+    def with_pixels(self, pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Picture:
+        """Other pixels are no frame any more."""
+        return Picture(pixels, alpha, span=self.span, format=self.format)
+
+
+def frame_at(path: Path, seconds: float) -> FilmStill:
+    """The frame that is shown at a moment, counted from the first one. Raises VideoError."""
+    info = examine(path)
+    still = still_at(info, seconds)
+    pixels = to_rgb(still.planes, info.form, info.colours, info.height)
+    return FilmStill(pixels, format=FORMAT, info=info, planes=still.planes, at_s=float((still.pts - info.start) * info.time_base))
+
+
+def thumbnail(path: Path) -> FilmStill:
+    """A frame that stands for the film. Raises VideoError."""
+    info = examine(path)
+    try:
+        return frame_at(path, THUMBNAIL_SHARE * (info.seconds or 0.0))
+    except VideoError:
+        return frame_at(path, 0.0)
+
+
+def upscale_region(upscaler: Upscaler, still: FilmStill, region: Region, cancelled: Callable[[], bool]) -> Picture:
+    """What the whole film shows of ``region`` (input pixels) in this frame, made from it and its context alone. Raises Cancelled."""
+    assert still.info is not None
+    assert still.planes is not None
+    info, spec = still.info, upscaler.backend.spec
+    reach = max(spec.receptive_radius, FILTER_REACH)
+    wide = margins(still, region, reach, math.lcm(spec.grid, info.form.across, info.form.down))
+    planes = _cut(still.planes, wide, info)
+    unit = run(upscaler.backend, to_unit(planes.luma, info.form, info.colours.range), upscaler.tile, cancelled=cancelled)
+    height, width = unit.shape
+    larger = finished(unit, planes, info, spec.scale, (width, height))
+    return crop_to(Picture(to_rgb(larger, info.form, info.colours, info.height), format=FORMAT), wide, region, spec.scale)
+
+
+def _cut(planes: Planes, wide: Margins, info: VideoInfo) -> Planes:
+    """The samples within the margins, which begin at whole chroma samples."""
+    across, down = info.form.across, info.form.down
+    rows = slice(wide.rows.start // down, -(-wide.rows.stop // down))
+    columns = slice(wide.columns.start // across, -(-wide.columns.stop // across))
+    luma = np.ascontiguousarray(planes.luma[wide.rows, wide.columns])
+    wide_chroma = info.form.chroma_size(luma.shape[1], luma.shape[0])
+    cut = (np.ascontiguousarray(plane[rows, columns][: wide_chroma[1], : wide_chroma[0]]) for plane in planes.chroma)
+    return Planes(luma, tuple(cut))
