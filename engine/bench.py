@@ -94,10 +94,10 @@ class Calibration:
         times = (self.seconds(spec, name, precision, pixels, 1) for name in (kind.name for kind in choose.KINDS))
         return next((seconds for seconds in times if seconds is not None), None)
 
-    def int8_is_faster(self, spec: NetworkSpec, backend: str) -> bool:
-        """Whether this very network was measured at both precisions, int8 being the faster."""
-        found = {rate.precision: rate.ns_a_pixel for rate in self.rates if (rate.backend, rate.spec) == (backend, spec)}
-        return "int8" in found and found["int8"] < found.get("fp32", 0.0)
+    def measured(self, spec: NetworkSpec, backend: str, precision: str) -> float | None:
+        """Nanoseconds an input pixel of this very network, None where it was not measured: what `choose.create` decides by."""
+        wanted = (backend, precision, spec)
+        return next((rate.ns_a_pixel for rate in self.rates if (rate.backend, rate.precision, rate.spec) == wanted), None)
 
     def estimate_mj(self, spec: NetworkSpec, backend: str, precision: str, width: int, height: int) -> float | None:
         """Predicted time times measured power, in mJ; None where either is unknown."""

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from engine.jobs import Settings
     from engine.power import Meter
     from engine.selection import Selection
-    from engine.weights import Model
 
 PROGRESS_EVERY_S = 0.05
 MOST_WORKERS = 4
@@ -53,10 +52,8 @@ class Workshop:
     def backend(self, model: AnyModel) -> Backend:
         """The back end for ``model``, made at the first call. Raises BackendError."""
         if model.id not in self._backends:
-            wanted = self.settings
-            self._backends[model.id] = choose.create(
-                model, wanted.backend, wanted.device, wanted.precision, wanted.threads, self._int8_is_faster
-            )
+            wanted, measured = self.settings, self.calibration.measured if self.calibration else None
+            self._backends[model.id] = choose.create(model, wanted.backend, wanted.device, wanted.precision, wanted.threads, measured)
         return self._backends[model.id]
 
     def workers(self, model: AnyModel) -> tuple[Backend, ...]:
@@ -111,9 +108,6 @@ class Workshop:
         if self.calibration is None or not isinstance(model.spec, NetworkSpec):
             return None
         return self.calibration.estimate_mj(model.spec, backend.name, backend.precision, width, height)
-
-    def _int8_is_faster(self, model: Model, backend: str) -> bool:
-        return self.calibration is not None and self.calibration.int8_is_faster(model.spec, backend)
 
 
 @dataclass

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, get_args
 
 from engine.errors import BackendError
-from engine.network import Precision
+from engine.network import NetworkSpec, Precision
 from engine.weights import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.backends import Backend
     from engine.foreign import AnyModel, ForeignModel
 
 INT8_COST_DB = 0.1
 """int8 is taken unasked only where its card says that it costs no more than this on any test set."""
+Measured = Callable[[NetworkSpec, str, str], float | None]
+"""Nanoseconds an input pixel of exactly this network on the back end of that name at that precision, None if never measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +75,24 @@ def create(
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
-    int8_is_faster: Callable[[Model, str], bool] | None = None,
+    measured: Measured | None = None,
 ) -> Backend:
     """Make ``model`` ready to run.
 
     ``backend`` is ``auto``, ``native``, ``onnx`` or ``torch``; ``device`` ``auto``, ``cpu``, ``cuda:0``, …. ``precision``
-    ``auto`` is fp32, but int8 where the model's card allows it (`int8_allowed`) and ``int8_is_faster``, which knows this
-    machine's calibration, says so of the model on the back end of that name. Raises BackendError with every reason why nothing fits,
-    ModelError where a file is not what it was.
+    ``auto`` is fp32, but int8 where the model's card allows it (`int8_allowed`). What ``auto`` stands for is decided by ``measured``,
+    this machine's calibration: of several back ends the one that ran this network fastest, if the one that is tried first was
+    measured at all, and int8 only where it ran faster than fp32. Raises BackendError with every reason why nothing fits, ModelError where
+    a file is not what it was.
     """
     _check(model, backend, precision)
     if not isinstance(model, Model):
         return _foreign(model, backend, device, threads)
     reasons = []
-    for kind in KINDS:
-        if backend not in ("auto", kind.name):
-            continue
+    forms = {kind: _precision(model, precision, kind.name, measured) for kind in KINDS if backend in ("auto", kind.name)}
+    for kind in _fastest_first(forms, model, measured):
         try:
-            return kind.load()(model, _precision(model, precision, kind.name, int8_is_faster), threads=threads, device=device)
+            return kind.load()(model, forms[kind], threads=threads, device=device)
         except BackendError as error:
             reasons.append(str(error))
     raise BackendError("; ".join(reasons))
@@ -122,10 +124,20 @@ def _check(model: AnyModel, backend: str, precision: str) -> None:
         raise BackendError(f"{model.id} has no {precision} form; use --precision {' or '.join(model.precisions)}")
 
 
-def _precision(model: Model, wanted: str, backend: str, int8_is_faster: Callable[[Model, str], bool] | None) -> Precision:
-    if wanted == "auto" and int8_is_faster is not None and int8_allowed(model):
-        return "int8" if int8_is_faster(model, backend) else "fp32"
+def _precision(model: Model, wanted: str, backend: str, measured: Measured | None) -> Precision:
+    if wanted == "auto" and measured is not None and int8_allowed(model):
+        int8, fp32 = (measured(model.spec, backend, precision) for precision in ("int8", "fp32"))
+        return "int8" if int8 is not None and fp32 is not None and int8 < fp32 else "fp32"
     return "int8" if wanted == "int8" else "fp32"
+
+
+def _fastest_first(forms: Mapping[Kind, Precision], model: Model, measured: Measured | None) -> list[Kind]:
+    """The back ends in the order in which they are tried, with the precision that each would run at."""
+    speeds = {kind: measured(model.spec, kind.name, precision) for kind, precision in forms.items()} if measured else {}
+    first = next(iter(forms))
+    if speeds.get(first) is None:
+        return list(forms)
+    return sorted(forms, key=lambda kind: math.inf if (speed := speeds[kind]) is None else speed)
 
 
 def _info(kind: Kind) -> BackendInfo:

@@ -34,11 +34,11 @@ def test_what_was_never_measured_is_not_predicted():
     assert calibration(watts=None).estimate_mj(M5, "onnx", "fp32", 10, 10) is None
 
 
-def test_int8_is_faster_only_where_both_were_measured():
-    both = Calibration("here", (*calibration().rates, Rate("onnx", "int8", M5, 50.0), Rate("native", "int8", M5, 1.0)))
-    assert both.int8_is_faster(M5, "onnx")
-    assert not both.int8_is_faster(M5, "native")
-    assert not both.int8_is_faster(M11, "onnx")
+def test_measured_is_this_very_network_on_this_back_end():
+    assert calibration().measured(M5, "onnx", "fp32") == 100.0
+    assert calibration().measured(M5, "onnx", "int8") is None
+    assert calibration().measured(M5, "native", "fp32") is None
+    assert calibration().measured(replace(M5, activation="relu"), "onnx", "fp32") is None
 
 
 def test_estimated_energy_is_watts_times_seconds():

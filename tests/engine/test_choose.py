@@ -15,8 +15,9 @@ from engine import reference
 from engine.backends import choose
 from engine.errors import BackendError
 from engine.network import NetworkSpec
+from engine.quantise import quantise
 from tests.conftest import ROOT
-from tests.networks import random_model
+from tests.networks import gentle_model, random_model
 
 if TYPE_CHECKING:
     from engine.weights import Model
@@ -122,3 +123,34 @@ def test_int8_is_taken_unasked_only_where_the_card_allows(cost_db: Any, allowed:
 def test_int8_is_never_allowed_without_an_int8_form() -> None:
     assert not choose.int8_allowed(replace(MODEL, about={"int8": {"cost_db": 0}}))
     assert not choose.int8_allowed(replace(MODEL, about={"int8": 3}, int8={"some": np.zeros(1, np.int8)}))
+
+
+@pytest.mark.skipif(find_spec("halide") is None, reason="halide is not installed")
+class TestTheCalibrationDecides:
+    """What ``auto`` stands for, by what was measured: nanoseconds a pixel of a back end at a precision."""
+
+    @pytest.fixture
+    def model(self) -> Model:
+        made = gentle_model(NetworkSpec(2, 1, 8, activation="relu"))
+        y = np.random.default_rng(0).random((24, 24), np.float32)
+        return replace(made, int8=quantise(made, [y]), about={"int8": {"cost_db": 0.0}})
+
+    @pytest.mark.parametrize(
+        ("times", "backend", "precision"),
+        [
+            ({}, "native", "fp32"),
+            ({("native", "fp32"): 9.0, ("native", "int8"): 5.0}, "native", "int8"),
+            ({("native", "fp32"): 5.0, ("native", "int8"): 9.0}, "native", "fp32"),
+            ({("native", "int8"): 5.0}, "native", "fp32"),
+            ({("native", "fp32"): 9.0, ("onnx", "fp32"): 5.0}, "onnx", "fp32"),
+            ({("native", "fp32"): 9.0, ("native", "int8"): 4.0, ("onnx", "fp32"): 5.0, ("onnx", "int8"): 6.0}, "native", "int8"),
+            ({("onnx", "fp32"): 5.0}, "native", "fp32"),
+        ],
+    )
+    def test_the_fastest_that_was_measured(self, model: Model, times: dict[tuple[str, str], float], backend: str, precision: str) -> None:
+        made = choose.create(model, measured=lambda spec, *runs: times.get(runs) if spec == model.spec else None)
+        assert (made.name, made.precision) == (backend, precision)
+
+    def test_what_is_asked_for_is_taken_whatever_was_measured(self, model: Model) -> None:
+        made = choose.create(model, "native", precision="fp32", measured=lambda _, backend, precision: 1.0 if backend == "onnx" else 9.0)
+        assert (made.name, made.precision) == ("native", "fp32")
