@@ -154,7 +154,7 @@ def upscale_chroma(plane: NDArray[Any], form: Sampling, scale: int, width: int, 
 def uncoloured(planes: Planes, form: Sampling, wanted: Sampling) -> Planes:
     """A grey frame with planes for colour, which are neutral. FFmpeg would take grey samples for full-range ones."""
     more = wanted.bits - form.bits
-    luma = planes.luma.astype(np.uint32)
+    luma: NDArray[Any] = planes.luma.astype(np.uint32)
     luma = luma << more if more >= 0 else np.minimum((luma + (1 << (-more - 1))) >> -more, wanted.top)
     wide, tall = wanted.chroma_size(luma.shape[1], luma.shape[0])
     neutral = np.full((tall, wide), 1 << (wanted.bits - 1), wanted.dtype)
