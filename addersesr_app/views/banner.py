@@ -28,7 +28,7 @@ class Banner(QFrame):
         close = IconButton(theme, "cancel", self.tr("Close the message"))
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text()))
         close.clicked.connect(self.clear)
-        self.action = Button(theme, "")
+        self.action = Button(theme, self.tr("Mend it"))
         self.action.hide()
         self.action.clicked.connect(self._act)
         self._do: Callable[[], None] | None = None
@@ -53,8 +53,9 @@ class Banner(QFrame):
 
     def _offer(self, action: str, do: Callable[[], None] | None) -> None:
         self._do = do
-        self.action.setText(action)
         self.action.setVisible(do is not None)
+        if do is not None:
+            self.action.setText(action)
 
     def clear(self) -> None:
         """Say nothing."""
