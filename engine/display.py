@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.errors import OutputError
 from engine.protocol import Level, Pixels
+from engine.screen_colours import to_srgb
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,8 +52,8 @@ def bytes_of(levels: tuple[Level, ...]) -> int:
 
 
 def bgra(picture: Picture, out: NDArray[np.uint8]) -> None:
-    """Write the picture's pixels as (H, W, 4) uint8 B, G, R, A with alpha multiplied in."""
-    rgb = picture.rgb8()
+    """Write the picture's pixels as (H, W, 4) uint8 B, G, R, A in sRGB with alpha multiplied in."""
+    rgb = to_srgb(picture.rgb8(), picture.metadata.icc)
     if picture.alpha is None:
         cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA, dst=out)
         return
