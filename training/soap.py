@@ -91,8 +91,8 @@ def _observe(gradient: Tensor, state: dict[str, Any], decay: float, *, refresh: 
 
 
 def _sides(gradient: Tensor) -> list[tuple[str, int, Any]]:
-    """Both sides of a matrix: what it is called, its size, and what makes the product that is averaged. None of a vector."""
-    if gradient.ndim == 1:
+    """Both sides of a matrix: what it is called, its size, and what makes the product that is averaged. None of a vector or number."""
+    if gradient.ndim < 2:
         return []
     rows, columns = gradient.shape
     return [("left", rows, lambda: gradient @ gradient.T), ("right", columns, lambda: gradient.T @ gradient)]

@@ -54,7 +54,7 @@ class BudgetStep(QWidget):
         self.device = QComboBox()
         self.offer_devices(())
         self.more = QPlainTextEdit()
-        self.more.setPlaceholderText('learning_rate = 5e-4\nloss = "charbonnier"')
+        self.more.setPlaceholderText('learning_rate = 5e-3\nloss = "charbonnier"')
         self.more.setMaximumHeight(92)
         self.complaint = label("", "danger", wrap=True)
         self.figures = {

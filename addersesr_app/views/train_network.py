@@ -129,17 +129,25 @@ class NetworkStep(QWidget):
         self.changed.emit()
 
     def _offer_starts(self) -> None:
-        """Offer models of the chosen size, whatever their blocks and factor."""
+        """Offer models of the chosen size, whatever their blocks and factor, and smaller ones that can grow to it."""
         before = self.start.currentData()
         self.start.clear()
         self.start.addItem(self.tr("Scratch"), "")
         for card in self._models:
-            if (card.m, card.f) == PRESETS[self.preset]:
+            if self._fits(card):
                 self.start.addItem(card.title, card.file)
         if before and self.start.findData(before) < 0 and Path(before).is_file() and not any(card.file == before for card in self._models):
             self.start.addItem(Path(before).stem, before)
         self.start.addItem(self.tr("Another model file…"), ANOTHER)
         self.start.setCurrentIndex(max(self.start.findData(before), 0))
+
+    def _fits(self, card: ModelCard) -> bool:
+        """Whether a network of the chosen kind can start from this model (`training.growth`)."""
+        ours = self.spec
+        if (card.m, card.f) == (ours.m, ours.f):
+            return True
+        smaller = card.foreign is None and card.m <= ours.m and card.f <= ours.f
+        return smaller and "adder" not in {card.block, ours.block} and ours.activation == "prelu"
 
     def _start_picked(self) -> None:
         if self.start.currentData() == ANOTHER:
@@ -163,9 +171,7 @@ class NetworkStep(QWidget):
     def _block_card(self, theme: Theme, kind: str) -> ChoiceCard:
         titles = {"collapsed": self.tr("Collapsed"), "expanded": self.tr("Expanded"), "collapsed_adder": self.tr("Adder")}
         texts = {
-            "collapsed": self.tr(
-                "Learns the one narrow kernel that the wide convolutions of the paper fold to. The fast way to train."
-            ),
+            "collapsed": self.tr("Learns the one narrow kernel that the wide convolutions of the paper fold to. The fast way to train."),
             "expanded": self.tr(
                 "The wide convolutions are run as they are while training: some ten times slower, the same network in the end."
             ),

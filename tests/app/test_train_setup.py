@@ -123,8 +123,12 @@ def test_a_network_is_chosen_with_its_start(window, qtbot, tmp_path):
         "start": str(tmp_path / "own" / "models" / "base.safetensors"),
     }
     network.presets["m5"].picked.emit("m5")
-    assert network.start.findText("My base") < 0, "it is of another size"
+    assert network.start.findText("My base") < 0, "an adder network cannot grow"
     assert "start" not in network.settings()
+    network.quantised.setChecked(False)
+    network.blocks["collapsed"].picked.emit("collapsed")
+    assert network.start.findText("My base") >= 0, "the larger network grows from it"
+    network.quantised.setChecked(True)
     network.blocks["expanded"].picked.emit("expanded")
     assert not network.settings()["quant_W"], "expanded blocks have no kernel to round"
 

@@ -46,12 +46,13 @@ def test_what_adam_hardly_gets_down_soap_does() -> None:
     assert min(descend(SOAP, 300, rate) for rate in (0.01, 0.03, 0.1)) < 0.2 * adam
 
 
-def test_a_vector_takes_adams_steps() -> None:
+@pytest.mark.parametrize("shape", [(5,), ()])
+def test_a_vector_or_a_number_takes_adams_steps(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    ours, theirs = (torch.nn.Parameter(torch.ones(5)) for _ in range(2))
+    ours, theirs = (torch.nn.Parameter(torch.ones(shape)) for _ in range(2))
     soap, adam = SOAP([ours], 0.1, betas=(0.9, 0.99)), torch.optim.Adam([theirs], 0.1, betas=(0.9, 0.99))
     for _ in range(20):
-        gradient = torch.randn(5)
+        gradient = torch.randn(shape)
         for parameter, optimiser in ((ours, soap), (theirs, adam)):
             parameter.grad = gradient.clone()
             optimiser.step()
