@@ -79,8 +79,9 @@ class NativeBackend:
         self.spec: NetworkSpec = model.spec
         self.precision: Precision = precision
         kernels = kernels or shared_kernels()
-        self._plan = _plan(model, precision, kernels)
-        self._threads = (threads or cpu.cores()) if kernels.mapped else 1
+        threads = threads or cpu.cores()
+        self._plan = _plan(model, precision, kernels, threads)
+        self._threads = threads if kernels.mapped else 1
         self._size = (0, 0)
         self._kept: list[Band] = []
         self._pool = ThreadPoolExecutor(self._threads, "native", _step_back if low_priority else None)
@@ -117,7 +118,7 @@ def _step_back() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
-def _plan(model: Model, precision: Precision, kernels: Kernels) -> Plan:
+def _plan(model: Model, precision: Precision, kernels: Kernels, threads: int) -> Plan:
     if precision == "int8":
-        return native_int8.plan(model.spec, parse(model.spec, model.int8, model.id), kernels)
-    return native_fp32.plan(model, kernels)
+        return native_int8.plan(model.spec, parse(model.spec, model.int8, model.id), kernels, threads)
+    return native_fp32.plan(model, kernels, threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,25 +19,25 @@ if TYPE_CHECKING:
     from engine.weights import Model
 
 
-def plan(model: Model, kernels: Kernels) -> Plan:
+def plan(model: Model, kernels: Kernels, threads: int = 1) -> Plan:
     """The steps of a float network: luma less a half, first, body (its last layer adds the long residual), last."""
-    spec = model.spec
+    spec, get = model.spec, partial(kernels.get, threads=threads)
     first, *body, last = spec.layers
     channels = padded_channels(spec.f)
     features = Tensor(np.float32, channels)
     body_kernel = "adder_f32.build" if spec.block == "adder" else "convolution_f32.build"
 
     steps = [
-        Step(kernels.get(Shape("ends_f32.luma", ())), (), (), 0, Tensor(np.float32, 0), reads_plane=True),
-        Step(kernels.get(Shape("ends_f32.first", (channels,))), (0,), _first(model, first, channels), 2, features),
+        Step(get(Shape("ends_f32.luma", ())), (), (), 0, Tensor(np.float32, 0), reads_plane=True),
+        Step(get(Shape("ends_f32.first", (channels,))), (0,), _first(model, first, channels), 2, features),
     ]
     for layer in body:
         constants = (_adder if layer.adder else _convolution)(model, layer, channels)
         skip = layer is body[-1]
         reads = (len(steps) - 1, 1) if skip else (len(steps) - 1,)
-        steps.append(Step(kernels.get(Shape(body_kernel, (channels, skip))), reads, constants, 1, features))
+        steps.append(Step(get(Shape(body_kernel, (channels, skip))), reads, constants, 1, features))
     constants = _last(model, last, channels)
-    steps.append(Step(kernels.get(Shape("ends_f32.last", (channels, spec.scale))), (len(steps) - 1,), constants, 2, None, reads_plane=True))
+    steps.append(Step(get(Shape("ends_f32.last", (channels, spec.scale))), (len(steps) - 1,), constants, 2, None, reads_plane=True))
     return Plan(tuple(steps), spec.scale)
 
 

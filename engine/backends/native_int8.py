@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,8 +27,9 @@ BODY_KERNELS = {
 """The kernel of a block, by whether the processor sums neighbouring bytes (`vpsadbw`)."""
 
 
-def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
+def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: int = 1) -> Plan:
     """The steps of a checked integer network: luma codes, first, body (its last layer adds the long residual), last."""
+    get = partial(kernels.get, threads=threads)
     channels = padded_channels(spec.f)
     adder = spec.block == "adder"
     bits, dtype = (8, np.uint8) if adder else (16, np.int16)
@@ -37,8 +39,8 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
     outputs = [Tensor(dtype, channels, zero if adder else 0) for zero in zeros]
 
     steps = [
-        Step(kernels.get(Shape("ends_s16.luma", ())), (), (), 0, Tensor(np.int16, 0), reads_plane=True),
-        Step(kernels.get(Shape("ends_s16.first", (channels, bits))), (0,), _first(network.first, channels), 2, outputs[0]),
+        Step(get(Shape("ends_s16.luma", ())), (), (), 0, Tensor(np.int16, 0), reads_plane=True),
+        Step(get(Shape("ends_s16.first", (channels, bits))), (0,), _first(network.first, channels), 2, outputs[0]),
     ]
     outputs[-1] = Tensor(np.int16, channels)
     for layer, zero, output in zip(network.body, zeros, outputs[1:], strict=False):
@@ -47,8 +49,8 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels) -> Plan:
         skip = layer is network.body[-1]
         if skip:
             reads, constants = (*reads, 1), (*constants, _skip(network.skip, 0 if adder else network.first.zero))
-        steps.append(Step(kernels.get(Shape(body_kernel, (channels, skip, *packed))), reads, constants, 1, output))
-    last = kernels.get(Shape("ends_s16.last", (channels, spec.scale)))
+        steps.append(Step(get(Shape(body_kernel, (channels, skip, *packed))), reads, constants, 1, output))
+    last = get(Shape("ends_s16.last", (channels, spec.scale)))
     steps.append(Step(last, (len(steps) - 1,), _last(network.last, channels), 2, None, reads_plane=True))
     return Plan(tuple(steps), spec.scale)
 

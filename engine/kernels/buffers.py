@@ -85,7 +85,11 @@ class View:
         outermost = self._dimensions[self.array.ndim - 1]
         outermost.min, outermost.extent = coordinate, rows
 
+    @property
+    def rows(self) -> int:
+        """How many rows are shown."""
+        return int(self._dimensions[self.array.ndim - 1].extent)
+
     def shown(self) -> tuple[NDArray[Any], list[int]]:
         """The part of the array that is shown and the coordinates of its first element, innermost dimension first."""
-        rows = self._dimensions[self.array.ndim - 1].extent
-        return self.array[self._first : self._first + rows], [dimension.min for dimension in self._dimensions]
+        return self.array[self._first : self._first + self.rows], [dimension.min for dimension in self._dimensions]

@@ -37,6 +37,13 @@ class Kernel(Protocol):
         """Fill the last view from the others."""
 
 
+class ThreadedKernel(Kernel, Protocol):
+    """A kernel that may have threads of its own."""
+
+    def within(self, threads: int) -> Kernel:
+        """The kernel on at most so many threads of its own, if it has any."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """Which kernel: ``build`` names a function ``module.name`` of this package, given ``arguments``."""
@@ -71,15 +78,18 @@ class Kernels:
     mapped: bool = field(default_factory=can_map)
     sums_bytes: bool = platform.machine() in ("x86_64", "AMD64")
     packs_sums: bool = field(default_factory=lambda: cpu.maker() == "AuthenticAMD")
-    _ready: dict[Shape, Kernel] = field(default_factory=dict)
+    _ready: dict[Shape, ThreadedKernel] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def get(self, shape: Shape) -> Kernel:
-        """The kernel, compiled now unless this process or an earlier one has done so. Raises BackendError."""
+    def get(self, shape: Shape, threads: int = 1) -> Kernel:
+        """The kernel, compiled now unless this process or an earlier one has done so. Raises BackendError.
+
+        ``threads``: how many of its own it may use where it is not ``mapped``.
+        """
         with self._lock:
             if shape not in self._ready:
                 self._ready[shape] = MappedKernel(self._load(shape) or self._compile(shape)) if self.mapped else _just_in_time(shape)
-            return self._ready[shape]
+            return self._ready[shape].within(threads)
 
     def _compile(self, shape: Shape) -> bytes:
         with tempfile.TemporaryDirectory(prefix="addersesr-") as folder:
@@ -138,8 +148,13 @@ class MappedKernel:
         if status:
             raise BackendError(f"a kernel failed with status {status}")
 
+    def within(self, threads: int) -> Kernel:
+        """Itself: it runs on the thread that calls it."""
+        del threads
+        return self
 
-def _just_in_time(shape: Shape) -> Kernel:
+
+def _just_in_time(shape: Shape) -> ThreadedKernel:
     with _halide(shape) as hl:
         return JitKernel(shape.define(), hl)
 

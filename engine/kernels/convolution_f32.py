@@ -49,8 +49,8 @@ def build(channels: int, skip: bool = False) -> Definition:
     active = activated(hl.mux(x % TILE, outputs) + table[o, 0], table[o, 1])
     layer[o, x, y] = active + early[o, x, y] if skip else active
 
-    tasks = _schedule(layer, inputs, products, total, (r.x, r.y), channels)
-    return Definition(layer, (source, early, weights, table) if skip else (source, weights, table), tasks)
+    turns = _schedule(layer, inputs, products, total, (r.x, r.y), channels)
+    return Definition(layer, (source, early, weights, table) if skip else (source, weights, table), turns, ROWS)
 
 
 def _combined(factors: Sequence[int], values: Sequence[hl.Expr]) -> hl.Expr:

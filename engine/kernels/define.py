@@ -28,12 +28,13 @@ o, x, y = hl.Var("o"), hl.Var("x"), hl.Var("y")
 class Definition:
     """A scheduled function and its inputs in the order in which they are given; the output's buffer comes last.
 
-    ``tasks`` is the outermost loop, whose turns may run in parallel, where it is not that over rows.
+    ``turns`` is the outermost loop, over ``rows_a_turn`` rows, where it is not that over single rows.
     """
 
     function: hl.Func
     inputs: tuple[hl.ImageParam, ...]
-    tasks: hl.Var | None = None
+    turns: hl.Var | None = None
+    rows_a_turn: int = 1
 
 
 def dense(name: str, kind: hl.Type, extents: Sequence[int]) -> hl.ImageParam:

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +110,24 @@ def test_halides_own_compiler_gives_the_same(block, precision, rng):
     """The way of systems whose object files are not mapped; Halide checks every access there."""
     model = quantised(NetworkSpec(2, 1, 8, block, "relu"), rng)
     check(model, precision, Kernels(mapped=False), rng, [(1, 1), (40, 33)])
+
+
+def thread_times():
+    """Processor time of each thread of this process so far, in ns."""
+    return {task.name: int((task / "schedstat").read_text().split()[0]) for task in Path("/proc/self/task").iterdir()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not tell what each thread has done")
+@pytest.mark.parametrize("block", ["adder", "convolution"])
+def test_halides_own_threads_work_only_where_they_are_given(block, rng):
+    backend = NativeBackend(gentle_model(NetworkSpec(2, 1, 16, block)), "fp32", 1, kernels=Kernels(mapped=False))
+    y = rng.uniform(0, 1, (720, 640)).astype(np.float32)
+    backend.run(y)
+    before = thread_times()
+    for _ in range(3):
+        backend.run(y)
+    spent = [time - before.get(thread, 0) for thread, time in thread_times().items()]
+    assert max(spent) > 0.9 * sum(spent)
 
 
 @pytest.mark.parametrize("f", [16, 32])
