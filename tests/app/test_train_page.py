@@ -12,7 +12,10 @@ from PySide6.QtWidgets import QLabel
 
 from addersesr_app.run_desk import Runs
 from addersesr_app.views.train_page import TrainPage
+from engine import weights
+from engine.network import NetworkSpec
 from tests.app.training import LONG, PROGRAM, ROOT, TINY, click, kill, tiny, until
+from tests.networks import random_model
 from tests.windows import store_photo
 from training import control
 from training.folder import read_events
@@ -218,6 +221,24 @@ def test_a_paused_run_uses_no_processor_and_its_end_can_be_moved(window, qtbot, 
     extend.steps.setValue(end + 8)
     click(qtbot, extend.apply)
     until(qtbot, lambda: run.state == "done" and run.record.step == end + 8)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_an_adder_network_that_imitates_obeys_before_its_first_step(window, qtbot, tmp_path, pictures):
+    weights.write(random_model(NetworkSpec(2, 1, 4)), tmp_path / "twin.safetensors")
+    page = window().training.page
+    given = {"linear_block_type": "collapsed_adder", "start": str(tmp_path / "twin.safetensors"), "imitate": LONG}
+    run = page.runs.add(tiny(*pictures, steps=LONG, **given))
+    page.show_run(run)
+    until(qtbot, lambda: f"of {LONG:,}" in page.controls.sentence.text())
+    assert "adder layers learn" in page.controls.sentence.text()
+    click(qtbot, page.controls.buttons["pause"])
+    until(qtbot, lambda: run.state == "paused")
+    done = run.record.imitated
+    click(qtbot, page.controls.buttons["resume"])
+    until(qtbot, lambda: run.state == "running" and run.record.imitated > done)
+    click(qtbot, page.controls.buttons["stop"])
+    until(qtbot, lambda: run.state == "stopped" and run.model_file is not None)
 
 
 def processor_ticks(stat):
