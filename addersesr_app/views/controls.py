@@ -159,6 +159,13 @@ class Segments(QFrame):
         if value in self._buttons:
             self._buttons[value].setChecked(True)
 
+    def choose_next(self) -> None:
+        """Pick the next one, after the last the first, as a person would."""
+        values = list(self._buttons)
+        if len(values) > 1:
+            now = self.value()
+            self._buttons[values[(values.index(now) + 1) % len(values) if now else 0]].click()
+
     def _button(self, value: str, text: str) -> QToolButton:
         button = QToolButton()
         button.setText(text)

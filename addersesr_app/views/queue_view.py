@@ -139,6 +139,33 @@ class QueueView(QFrame):
         """The jobs that are selected."""
         return [index.data(Role.JOB) for index in self.list.selectionModel().selectedIndexes()]
 
+    def list_keys(self) -> list[tuple[str, str]]:
+        """The keys of the list, and what they do with what is selected."""
+        return [
+            ("Return", self.tr("Show before and after")),
+            ("O", self.tr("Reveal in folder")),
+            ("C", self.tr("Copy error")),
+            ("R", self.tr("Retry")),
+            ("Backspace", self.tr("Cancel")),
+            ("Alt+Up / Alt+Down", self.tr("Move up, down")),
+            ("Del", self.tr("Remove")),
+        ]
+
+    def start_or_pause(self) -> None:
+        """Work on the queue, or hold it."""
+        if self._runner.running:
+            self._runner.pause()
+        elif self._model.jobs:
+            self._runner.start()
+
+    def _reveal(self) -> None:
+        for job in self.selected()[:1]:
+            reveal(job.result or job.path)
+
+    def _copy_errors(self) -> None:
+        if text := errors_of(self.selected()):
+            QGuiApplication.clipboard().setText(text)
+
     def _list(self, theme: Theme) -> QListView:
         view = QListView()
         view.setModel(self._model)
@@ -160,6 +187,9 @@ class QueueView(QFrame):
             "Alt+Up": lambda: self._move(-1),
             "Alt+Down": lambda: self._move(1),
             "Return": lambda: self._open(self.selected()),
+            "Backspace": lambda: self._cancel(self.selected()),
+            "O": self._reveal,
+            "C": self._copy_errors,
         }
         for key, action in keys.items():
             QShortcut(QKeySequence(key), self.list, action, context=Qt.ShortcutContext.WidgetShortcut)
@@ -192,7 +222,7 @@ class QueueView(QFrame):
         """What can be done with these jobs."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        errors = "\n".join(text for job in jobs for text in (job.errors or ([job.message] if job.state == "failed" else [])))
+        errors = errors_of(jobs)
         notes = "\n".join(text for job in jobs for text in job.warnings)
         entries: list[tuple[str, Callable[[], None], bool]] = [
             (self.tr("Show before and after"), lambda: self._open(jobs), True),
@@ -223,6 +253,11 @@ class QueueView(QFrame):
     def _move(self, steps: int) -> None:
         for job in self.selected()[:: -1 if steps > 0 else 1]:
             self._model.move(job, steps)
+
+
+def errors_of(jobs: Sequence[QueueJob]) -> str:
+    """What went wrong with these jobs, a line each."""
+    return "\n".join(text for job in jobs for text in (job.errors or ([job.message] if job.state == "failed" else [])))
 
 
 def can_be_fitted_to(jobs: Sequence[QueueJob]) -> bool:

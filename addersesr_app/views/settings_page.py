@@ -82,6 +82,7 @@ class SettingsPage(QWidget):
         suited.setChecked(engine.suited)
         suited.toggled.connect(lambda value: self._preferences.change("engine", suited=value))
         watts = QDoubleSpinBox()
+        watts.lineEdit().setTextMargins(8, 0, 0, 0)
         watts.setRange(0, 2000)
         watts.setDecimals(1)
         watts.setSuffix(" W")

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QStackedWidget, QWidget
 
 from addersesr_app.session import Sight
-from addersesr_app.viewport import STEP
 from addersesr_app.views.banner import Banner
 from addersesr_app.views.budget_panel import BudgetPanel, Task
 from addersesr_app.views.compare_bar import CompareBar
@@ -18,6 +16,7 @@ from addersesr_app.views.compare_view import CompareView
 from addersesr_app.views.controls import column, row
 from addersesr_app.views.costs import Costs
 from addersesr_app.views.inspector import Inspector
+from addersesr_app.views.page_keys import PageKeys
 from engine.material import trained_for
 from engine.protocol import Network
 
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from addersesr_app.speeds import Speeds
     from addersesr_app.theme import Theme
     from addersesr_app.views.empty_view import EmptyView
+    from addersesr_app.views.keys_dialog import KeysDialog
+    from addersesr_app.views.queue_view import QueueView
     from engine.protocol import ModelCard, Opened
 
 WRITABLE = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp);;TIFF (*.tif *.tiff);;AVIF (*.avif);;BMP (*.bmp)"
@@ -41,9 +42,10 @@ class UpscalePage(QWidget):
 
     open_wanted = Signal()
     sample_wanted = Signal()
+    film_wanted = Signal()
 
     def __init__(
-        self, theme: Theme, session: PictureSession, speeds: Speeds, preferences: Preferences, empty: EmptyView, queue: QWidget
+        self, theme: Theme, session: PictureSession, speeds: Speeds, preferences: Preferences, empty: EmptyView, queue: QueueView
     ) -> None:
         super().__init__()
         self._session, self._speeds, self._preferences = session, speeds, preferences
@@ -57,8 +59,9 @@ class UpscalePage(QWidget):
         self._stack = QStackedWidget()
         self._stack.addWidget(empty)
         picture = QWidget()
-        picture.setLayout(column(self.bar, self.view, spacing=0))
-        picture.layout().setStretch(1, 1)  # type: ignore[union-attr]
+        self._below = column(self.bar, self.view, spacing=0)
+        self._below.setStretch(1, 1)
+        picture.setLayout(self._below)
         self._stack.addWidget(picture)
         canvas = column(self.banner, self._stack, queue, spacing=0)
         canvas.setStretch(1, 1)
@@ -74,7 +77,7 @@ class UpscalePage(QWidget):
         self.inspector.add_to_network(self.budget)
         self._connect_bar()
         self._connect_session()
-        self._add_keys()
+        self._keys = PageKeys(theme, self, queue)
         self._set_mode(preferences.settings.look.mode)
 
     def offer(self, cards: Sequence[ModelCard]) -> None:
@@ -84,6 +87,10 @@ class UpscalePage(QWidget):
         self.inspector.network.offer(cards, engine.model, engine.precision)
         self.bar.offer_left(cards, self._preferences.settings.look.left)
         self._network_chosen()
+
+    def add_below_view(self, bar: QWidget) -> None:
+        """Show something more under the picture."""
+        self._below.addWidget(bar)
 
     def engine_changed(self) -> None:
         """Use the back end, device and threads that are set now."""
@@ -97,14 +104,33 @@ class UpscalePage(QWidget):
             return None
         return Network(card.id, engine.backend, engine.device, self.inspector.network.precision(), engine.threads or None)
 
+    def _upscale(self) -> None:
+        """Upscale what is open: a picture at once, a film in the queue."""
+        if self._session.film is not None:
+            self.film_wanted.emit()
+        else:
+            self._session.upscale()
+
+    @property
+    def keys(self) -> KeysDialog | None:
+        """The list of keys, once it was shown."""
+        return self._keys.dialog
+
+    def show_keys(self) -> None:
+        """Show what can be done with the keyboard."""
+        self._keys.show_all()
+
     def save(self) -> None:
-        """Save under the name that the rules give."""
+        """Save under the name that the rules give; a film is saved as it is upscaled."""
+        if self._session.film is not None:
+            self.film_wanted.emit()
+            return
         self._session.save(self.inspector.output.output())
 
     def save_as(self) -> None:
         """Ask for a name and save."""
         card = self.inspector.network.card()
-        if card is None or not self._session.path:
+        if card is None or not self._session.path or self._session.film is not None:
             return
         source = Path(self._session.path)
         suggested = source.with_name(f"{source.stem}_x{card.scale}{source.suffix}")
@@ -124,7 +150,7 @@ class UpscalePage(QWidget):
         inspector.network.chosen.connect(self._network_chosen)
         inspector.network.models.activated.connect(lambda _: self._network_picked())
         self.budget.chosen.connect(inspector.network.pick)
-        inspector.upscale_wanted.connect(self._session.upscale)
+        inspector.upscale_wanted.connect(self._upscale)
         inspector.cancel_wanted.connect(self._session.cancel)
         inspector.save_wanted.connect(self.save)
         inspector.save_as_wanted.connect(self.save_as)
@@ -138,29 +164,6 @@ class UpscalePage(QWidget):
         session.progressed.connect(self.inspector.show_progress)
         session.failed.connect(self.banner.say_error)
         session.saved.connect(lambda path: self.inspector.show_note(self.tr("Saved as {name}").format(name=Path(path).name)))
-
-    def _add_keys(self) -> None:
-        keys = {
-            "0": self.view.fit,
-            "1": lambda: self.view.zoom_to(1.0),
-            "2": lambda: self.view.zoom_to(2.0),
-            "+": lambda: self.view.zoom_by(STEP),
-            "=": lambda: self.view.zoom_by(STEP),
-            "-": lambda: self.view.zoom_by(1 / STEP),
-            "L": self.bar.loupe.click,
-            "Ctrl+B": self.budget.limit.setFocus,
-            "D": lambda: self._set_mode("split"),
-            "B": lambda: self._set_mode("side"),
-            "H": lambda: self._set_mode("hold"),
-            "X": lambda: self._set_mode("heat"),
-            "Ctrl+Return": self._session.upscale,
-            "Esc": self._session.cancel,
-            "Ctrl+S": self.save,
-            "E": self.costs.show_sources,
-            "Ctrl+Shift+S": self.save_as,
-        }
-        for key, action in keys.items():
-            QShortcut(QKeySequence(key), self, action)
 
     def _opened(self) -> None:
         facts, before = self._session.facts, self._session.before

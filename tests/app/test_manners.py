@@ -52,6 +52,12 @@ def test_a_longer_language_is_not_cut_off(qapp, qtbot, tmp_path, window_models):
             with contextlib.suppress(qtbot.TimeoutError):  # what was just written is laid out a moment later
                 qtbot.waitUntil(lambda: not list(cut_off(application.window)), timeout=3000)
             cut += [f"{page}: {text}" for text in cut_off(application.window)]
+        application.upscale_page.costs.show_sources()
+        application.crashes.show_engine("It stopped.")
+        application.upscale_page.show_keys()
+        for dialog in (application.upscale_page.costs.dialog, application.crashes.dialog, application.upscale_page.keys):
+            cut += [f"{type(dialog).__name__}: {text}" for text in cut_off(dialog)]
+            dialog.accept()
         end_application(qapp, application)
     finally:
         qapp.removeTranslator(translator)
