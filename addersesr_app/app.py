@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QImage
     from PySide6.QtWidgets import QWidget
 
+    from addersesr_app.film_desk import FilmDesk
     from addersesr_app.places import Places
     from addersesr_app.queue_model import QueueJob
     from addersesr_app.start import Front
@@ -78,6 +79,7 @@ class Application(QObject):
         self.upscale_page.sizes_waiting = lambda: [job.size for job in self.queue.model.jobs if job.state == "waiting"]
         self.queue.spending.watts = lambda: self.upscale_page.costs.watts
         self.fit: FitPanel | None = None
+        self.films: FilmDesk | None = None
         self._pasted: TemporaryDirectory[str] | None = None
         self._models: tuple[ModelCard, ...] = ()
         self._given: list[str] = []
@@ -146,6 +148,7 @@ class Application(QObject):
         self.queue_view.fit_wanted.connect(self._fit_to_jobs)
         self.queue.changed.connect(lambda: self.awake.set_held(self.queue.running))
         self.queue.ended.connect(self._queue_ended)
+        self.session.opened.connect(self._offer_film)
         for signal in (self.session.opened, self.session.state_changed):
             signal.connect(self._offer_fitting)
         Notices(self.session, self.queue, page, self)
@@ -173,6 +176,14 @@ class Application(QObject):
         room.page.offer(self._models)
         self.models_changed.connect(lambda: room.page.offer(self._models))
         return room.page
+
+    def _offer_film(self) -> None:
+        """Offer what can be done with a film, once there is one."""
+        if self.films is None and self.session.film is not None:
+            from addersesr_app.film_desk import FilmDesk  # noqa: PLC0415 (most people open pictures, and starting is to be quick)
+
+            self.films = FilmDesk(self.theme, self.client, self.session, self.upscale_page, self.queue)
+            self.films.show_film()
 
     def _offer_fitting(self) -> None:
         """Offer to fit the network to the picture that is open, where there is torch to do it with."""

@@ -243,7 +243,7 @@ def is_closing(event: Event) -> bool:
 
 def _asks(request: Request) -> bool:
     """Whether a request only asks, and may be asked twice."""
-    return request.name in {"hello", "survey", "bench", "thumbnail"}
+    return request.name in {"hello", "survey", "bench", "thumbnail", "plan"}
 
 
 def _ignore(event: Event) -> None:

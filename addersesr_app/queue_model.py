@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
 
-from addersesr_app import energies, numbers_shown
+from addersesr_app import energies, film_words, numbers_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PySide6.QtGui import QPixmap
 
-    from engine.events import Energy, Unit
+    from engine.events import Energy, Finished, Planned, Unit
     from engine.protocol import Network, Output
 
     AnyIndex = QModelIndex | QPersistentModelIndex
@@ -39,7 +39,8 @@ class QueueJob:
     """One input and what became of it.
 
     ``finished`` are the files of a folder that are done, ``errors`` those that are not; ``warnings`` are what a person should know of them.
-    ``energies`` are what those that are done took; ``spent`` and ``speed`` are of the work that goes on, so far.
+    ``energies`` are what those that are done took; ``spent`` and ``speed`` are of the work that goes on, so far. Of a film, ``plan`` is
+    what it will take, ``bytes`` are made so far, and ``end`` is what it took.
     """
 
     id: str
@@ -62,6 +63,9 @@ class QueueJob:
     skipped: int = 0
     picture: QPixmap | None = None
     size: tuple[int, int] | None = None
+    plan: Planned | None = None
+    end: Finished | None = None
+    bytes: int | None = None
 
     @property
     def name(self) -> str:
@@ -111,13 +115,14 @@ class QueueModel(QAbstractListModel):
         """A job's state in words."""
         match job.state:
             case "waiting":
-                return self.tr("Waiting")
+                return " · ".join([self.tr("Waiting"), *(film_words.planned(job.plan) if job.plan else [])])
             case "running" | "paused":
                 return self._describe_running(job)
             case "done":
                 spent = [numbers_shown.duration(job.seconds), energies.words(energies.total(job.energies))] if job.finished else []
                 files = [self.tr("{count} files").format(count=len(job.finished))] if len(job.finished) > 1 else []
                 bad = [self.tr("{count} failed").format(count=len(job.errors))] if job.errors else []
+                files += film_words.ended(job.end) if job.end else []
                 return " · ".join([self.tr("Done"), *files, *bad, *filter(None, spent), *self._notes(job)])
             case "failed":
                 return job.message or (job.errors[0] if job.errors else self.tr("Failed"))
@@ -168,4 +173,5 @@ class QueueModel(QAbstractListModel):
             parts.append(f"{100 * job.fraction:.0f} %")
         so_far = energies.words(energies.total([*job.energies, *([job.spent] if job.spent else [])]))
         parts += [self.tr("{energy} so far").format(energy=so_far)] if so_far else []
+        parts += [self.tr("{size} so far").format(size=film_words.byte_size(job.bytes))] if job.bytes is not None else []
         return " · ".join([*parts, *([job.speed] if job.speed else [])])

@@ -6,24 +6,25 @@ import dataclasses
 import logging
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QPixmap
 
+from addersesr_app import film_words
 from addersesr_app.engine_client import STOPPED
 from addersesr_app.job_spending import JobSpending
 from addersesr_app.queue_model import ENDED, RUNNING, QueueJob, QueueModel, again
 from addersesr_app.shared_picture import SharedPicture
 from engine import journal
 from engine.errors import OutputError
-from engine.events import Event, Failed, Finished, Progress, Skipped, Summary, Warned
+from engine.events import Event, Failed, Finished, Planned, Progress, Skipped, Summary, Warned
 from engine.journal import Entry, Journal
-from engine.protocol import CancelledRequest, Network, Output, Spent, Thumbnail, Thumbnailed, Told, Upscale
+from engine.protocol import CancelledRequest, Network, Output, Plan, Spent, Thumbnail, Thumbnailed, Told, Upscale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from addersesr_app.engine_client import EngineClient
     from addersesr_app.queue_model import State
@@ -70,6 +71,7 @@ class QueueRunner(QObject):
             _log.warning("%s", error)
         for job in self.model.jobs:
             self._ask_picture(job)
+            self._ask_plan(job)
         return len(self.model.jobs)
 
     def add(self, paths: Iterable[str], network: Network, output: Output) -> None:
@@ -79,6 +81,7 @@ class QueueRunner(QObject):
             self.model.add(job)
             self._record(job, "queued", _data_of(job))
             self._ask_picture(job)
+            self._ask_plan(job)
         self.changed.emit()
         if self.running:
             self._next()
@@ -198,7 +201,10 @@ class QueueRunner(QObject):
                 job.seconds += event.seconds
                 self.spending.finish(job, event)
                 job.result = event.output
+                job.end, job.bytes = (event if event.frames else None), None
                 self._record(job, "started", {"finished": event.input})
+            case Planned():
+                job.plan = event
             case Spent():
                 self.spending.go_on(job, event)
             case Failed(input=None):
@@ -217,7 +223,7 @@ class QueueRunner(QObject):
     def _progress(self, job: QueueJob, event: Progress) -> None:
         """A folder counts its files, a file its tiles or frames."""
         if event.unit == "file" or event.input == job.path:
-            job.done, job.total, job.unit = event.done, event.total, event.unit
+            job.done, job.total, job.unit, job.bytes = event.done, event.total, event.unit, event.bytes
             self.changed.emit()
 
     def _on_failed(self, job: QueueJob, event: Failed) -> None:
@@ -264,6 +270,17 @@ class QueueRunner(QObject):
     def _ledger(self, job: QueueJob) -> Path:
         """Where the engine notes what it did for a job."""
         return self._file.with_name(f"{self._file.stem}-{job.id}.jsonl")
+
+    def _ask_plan(self, job: QueueJob) -> None:
+        """Have a film that waits tried out; one that is begun at once tells by itself."""
+
+        def show(event: Event) -> None:
+            if isinstance(event, Told) and isinstance(event.event, Planned):
+                job.plan = event.event
+                self.model.changed(job)
+
+        if not self.running and Path(job.path).suffix.lower() in film_words.ENDINGS:
+            self._client.ask(lambda identity: Plan(identity, (job.path,), job.network, job.output), show)
 
     def _ask_picture(self, job: QueueJob) -> None:
         def show(event: Event) -> None:

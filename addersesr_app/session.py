@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from addersesr_app.engine_client import EngineClient
-    from engine.protocol import ModelCard, Network, Output, Pixels, Region, Request
+    from engine.protocol import FilmFacts, ModelCard, Network, Output, Pixels, Region, Request
 
 State = Literal["empty", "opening", "open", "upscaling", "done", "saving"]
 LOOK_MS = 12
@@ -62,6 +62,7 @@ class PictureSession(QObject):
     saved = Signal(str)
     warned = Signal(str)
     too_large = Signal(str, str)
+    moment_changed = Signal()
 
     def __init__(self, client: EngineClient, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -77,6 +78,8 @@ class PictureSession(QObject):
         self._network: Network | None = None
         self._open_id = self._work_id = self._preview_id = 0
         self._sight: Sight | None = None
+        self._wanted_s: float | None = None
+        self._seeking = False
         self._look_timer = self._timer(LOOK_MS, self._ask_preview)
         self._rest_timer = self._timer(REST_MS, self._ask_exact_preview)
 
@@ -89,6 +92,17 @@ class PictureSession(QObject):
     def path(self) -> str:
         """The source's path; empty without one."""
         return self.facts.path if self.facts else ""
+
+    @property
+    def film(self) -> FilmFacts | None:
+        """What is known of the film, where it is one."""
+        return self.facts.film if self.facts else None
+
+    def seek(self, seconds: float) -> None:
+        """Show another frame of the film; the newest wish counts, and `moment_changed` tells."""
+        self._wanted_s = seconds
+        if not self._seeking:
+            self._ask_frame()
 
     def open(self, path: str, *, whole: bool = True) -> None:
         """Open another picture; `opened` or `failed` tells. Without ``whole`` only previews of it are wanted for now."""
@@ -115,7 +129,7 @@ class PictureSession(QObject):
     def upscale(self) -> None:
         """Upscale the whole picture."""
         network, path = self._network, self.path
-        if network is None or not path or self.state in {"upscaling", "done", "saving"}:
+        if network is None or not path or self.film is not None or self.state in {"upscaling", "done", "saving"}:
             return
         self._set_state("upscaling")
         self._work_id = self._client.ask(lambda identity: Show(identity, path, network), self._on_work)
@@ -176,6 +190,29 @@ class PictureSession(QObject):
         else:
             self._on_end(event, "open" if self.facts else "empty")
 
+    def _ask_frame(self) -> None:
+        path, wanted_s = self.path, self._wanted_s
+        if self.film is None or wanted_s is None:
+            return
+        self._wanted_s, self._seeking = None, True
+        self._client.ask(lambda identity: Open(identity, path, wanted_s), lambda event: self._on_frame(path, event))
+
+    def _on_frame(self, path: str, event: Event) -> None:
+        """Put another frame in the place of the one that is shown, and look at it as before."""
+        self._seeking = False
+        if isinstance(event, Opened) and path == self.path:
+            old, self.facts, self.before, self.patch = self.before, event, self._take(event.pixels), None
+            self.moment_changed.emit()
+            if old is not None:
+                old.close()
+            self._ask_preview()
+            self._rest_timer.start()
+        elif isinstance(event, Opened):
+            self._client.release(event.pixels.name)
+        elif isinstance(event, Told) and isinstance(event.event, Failed):
+            self.failed.emit(event.event.message)
+        self._ask_frame()
+
     def _on_work(self, event: Event) -> None:
         if isinstance(event, Told) and isinstance(event.event, Progress):
             self.progressed.emit(event.event.done, event.event.total or 0)
@@ -222,8 +259,10 @@ class PictureSession(QObject):
         if network is None or sight is None or not path:
             return
 
+        at_s = self.film.at_s if self.film else None
+
         def request(identity: int) -> Request:
-            return Preview(identity, path, sight.region, network, sight.left, sight.reduce, exact, sight.heat)
+            return Preview(identity, path, sight.region, network, sight.left, sight.reduce, exact, sight.heat, at_s)
 
         self._preview_id = self._client.ask(request, self._on_preview)
 
@@ -239,7 +278,8 @@ class PictureSession(QObject):
             return
         blocks = [pixels for pixels in (event.left, event.right, event.heat) if pixels is not None]
         sides = [SharedPicture(pixels) for pixels in blocks]
-        if event.path == self.path and event.network == self._network and self.card is not None:
+        at_s = self.film.at_s if self.film else None
+        if (event.path, event.at_s, event.network) == (self.path, at_s, self._network) and self.card is not None:
             images = [side.levels[0].copy() for side in sides]
             heat = images[2] if len(images) > 2 else None
             self.patch = Patch(event.region, self.card.scale, images[0], images[1], heat)

@@ -140,6 +140,7 @@ class Desk:
             shown[0],
             shown[1],
             warm,
+            request.at_s,
         )
 
     def show(self, request: Show, tell: Tell, cancelled: Asked) -> Shown:
@@ -302,7 +303,8 @@ class Desk:
         kept: dict[Network, tuple[Stamp, Upscaler]] = self._own.__dict__.setdefault("kept", {})
         stamp, entry = self._entry(network.model)
         if network not in kept or kept[network][0] != stamp:
-            backend = choose.create(entry.model, network.backend, network.device, network.precision, network.threads)
+            measured = self._tools.calibration.measured if self._tools.calibration else None
+            backend = choose.create(entry.model, network.backend, network.device, network.precision, network.threads, measured)
             kept[network] = (stamp, Upscaler(backend, tile=SCREEN_TILE))
         return kept[network][1]
 

@@ -394,6 +394,7 @@ class Previewed(events.Event):
     left: Pixels
     right: Pixels
     heat: Pixels | None
+    at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

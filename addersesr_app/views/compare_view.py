@@ -62,6 +62,11 @@ class CompareView(QWidget):
         self._viewport = Viewport(width * scale, height * scale, *self._view_size()).fit()
         self._changed()
 
+    def set_before(self, before: SharedPicture | None) -> None:
+        """Show another frame of the same size in the same place; what was made of the last one is let go."""
+        self._comparison.before, self._comparison.after, self._comparison.patch = before, None, None
+        self.update()
+
     def set_scale(self, scale: int) -> None:
         """Compare at another scale, at the same place; results so far no longer fit."""
         before = self._comparison.before
