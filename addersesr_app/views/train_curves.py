@@ -23,6 +23,8 @@ SERIES_DARK = ("#46c08f", "#f0a06f", "#85a7f2", "#cf9be6", "#dcc95a", "#62c8d8")
 FINE = 3000
 """Points up to which lines are drawn wide and smooth; both take seconds for ragged lines of many points."""
 FONT_PIXELS = 11
+FEWEST_NAMES, MOST_NAMES = 2, 8
+"""Of a logarithmic axis' ticks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,12 +49,19 @@ class Target:
 
 
 class PlainAxis(pg.AxisItem):  # type: ignore[misc]
-    """An axis that on a logarithmic scale names 1, 2 and 5 of each decade alone, so that names do not run into one another."""
+    """An axis that on a logarithmic scale names 1, 2 and 5 of each decade alone, so that names do not run into one another.
+
+    Where that would be fewer than `FEWEST_NAMES`, it names every other tick, or all.
+    """
 
     def logTickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """What pyqtgraph writes beside ticks."""
         numbers = [float(10**value) for value in values]
-        return [f"{number:.3g}" if f"{number:e}"[:3] in {"1.0", "2.0", "5.0"} else "" for number in numbers]
+        names = [f"{number:.3g}" if f"{number:e}"[:3] in {"1.0", "2.0", "5.0"} else "" for number in numbers]
+        if sum(map(bool, names)) >= FEWEST_NAMES:
+            return names
+        stride = 1 if len(numbers) <= MOST_NAMES else 2
+        return [f"{number:.3g}" if place % stride == 0 else "" for place, number in enumerate(numbers)]
 
 
 class CurvePlot(pg.PlotWidget):  # type: ignore[misc]

@@ -66,6 +66,8 @@ class WatchView(QWidget):
 
     def show_run(self, run: RunClient, others: Sequence[RunClient] = ()) -> None:
         """Show a run, or what is new of it, with ``others`` drawn over it."""
+        if run is not self._run:
+            self.log.setChecked(not _is_logarithmic(run))
         self._run, self._others = run, tuple(others)
         self._show_figures(run)
         self._draw_psnr(run)
@@ -117,6 +119,14 @@ class WatchView(QWidget):
                 curves.append(Curve(record.at.values, series.values, number, name=name))
         self.curves.set_log(kind == "loss" and self.log.isChecked())
         self.curves.show_curves([curve for curve in curves if len(curve.x)])
+
+
+def _is_logarithmic(run: RunClient) -> bool:
+    """Whether the loss is a logarithm already."""
+    try:
+        return run.settings.loss == "psnr"
+    except (AdderSESRError, OSError):
+        return False
 
 
 def targets(run: RunClient) -> list[Target]:

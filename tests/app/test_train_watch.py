@@ -9,6 +9,7 @@ from PySide6.QtCore import QElapsedTimer, QEvent, Qt
 
 from addersesr_app.run_client import RunClient
 from addersesr_app.views.train_compare import differences
+from addersesr_app.views.train_curves import PlainAxis
 from addersesr_app.views.train_watch import targets
 from engine import images
 from engine.picture import Picture
@@ -127,11 +128,22 @@ def test_published_targets_are_drawn(window, qtbot, tmp_path, val, texts):
     assert heights == [30.0, 32.84] if val != "mine" else heights == [30.0, pytest.approx(32.6)]
 
 
+def test_a_logarithmic_axis_names_some_ticks_but_not_too_many(qapp):
+    axis = PlainAxis("left")
+    decades = np.log10([0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.2])
+    assert [name for name in axis.logTickStrings(decades, 1, 1) if name] == ["0.01", "0.02", "0.05", "0.1", "0.2"]
+    assert axis.logTickStrings(np.log10([6, 7, 8, 9]), 1, 1) == ["6", "7", "8", "9"]
+
+
 def test_curves_are_shown_raw_or_smoothed_on_either_scale_and_zoomed(window, qtbot, tmp_path):
-    stored_run(tmp_path / "own" / "runs", 300)
+    stored_run(tmp_path / "own" / "runs", 300, loss="l1")
+    stored_run(tmp_path / "own" / "runs", 30, "other", loss="psnr")
     page = window().training.page
-    until(qtbot, lambda: page.run is not None and page.run.record.validations)
-    page.refresh()
+    until(qtbot, lambda: all(run.record.validations for run in page.runs.clients))
+    runs = {run.name: run for run in page.runs.clients}
+    page.show_run(runs["other"])
+    assert not page.watch.log.isChecked(), "a loss that is a logarithm needs no such scale"
+    page.show_run(runs["mine"])
     watch = page.watch
     plot = watch.curves.getPlotItem()
     assert len(plot.listDataItems()) == 2
