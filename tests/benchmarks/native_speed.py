@@ -25,6 +25,7 @@ from engine.backends.onnx import OnnxBackend
 from engine.integer import parse
 from engine.network import PRESETS, NetworkSpec
 from engine.quantise import quantise
+from tests.benchmarks.adder_layer import AdderLayer
 from tests.benchmarks.byte_differences import PAIR, SAD, ByteDifferences
 from tests.networks import gentle_model
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 
 REST_S = 0.1
+LAYER = "an adder layer by itself"
 
 
 @dataclass(frozen=True)
@@ -111,20 +113,20 @@ def seconds(run: Callable[[], object], clock: Callable[[], float]) -> float:
 def measure(
     rows: tuple[Row, ...], size: tuple[int, int], threads: int, rounds: int, clock: Callable[[], float]
 ) -> tuple[dict[Runner, float], dict[str, float]]:
-    """Median seconds of each runner, and this processor's median rates of byte differences over ``threads`` threads."""
+    """Median seconds of each runner, and median rates of byte differences over ``threads`` threads: the processor's, and a layer's."""
     y = picture(*size)
     backends = {runner: runner.make(threads) for runner in dict.fromkeys(r for row in rows for r in (row.ours, row.theirs))}
     for runner, backend in backends.items():
         check(runner, backend)
         backend.run(y)
-    limits = ByteDifferences(threads, clock)
+    limits, layer = ByteDifferences(threads, clock), AdderLayer(threads, clock)
     times: dict[Runner, list[float]] = {runner: [] for runner in backends}
-    rates: dict[str, list[float]] = {SAD: [], PAIR: []}
+    rates: dict[str, list[float]] = {SAD: [], PAIR: [], LAYER: []}
     for _ in range(rounds):
         for runner, backend in backends.items():
             times[runner].append(seconds(lambda backend=backend: backend.run(y), clock))
         for name, samples in rates.items():
-            samples.append(limits.rate(name))
+            samples.append(layer.rate() if name == LAYER else limits.rate(name))
     medians = {runner: statistics.median(samples) for runner, samples in times.items()}
     return medians, {name: statistics.median(samples) for name, samples in rates.items()}
 
@@ -149,9 +151,9 @@ def main() -> None:
     lines += [line(row, medians) for row in rows]
     adder = Runner("native", "addersesr-m5", "int8")
     if adder in medians:
-        rate = model(adder.network, "fp32").spec.parameters * size[0] * size[1] / medians[adder]
-        limits = (f"{rate / limit:.0%} of {name} ({limit / 1e9:.0f})" for name, limit in rates.items())
-        lines += ["", f"addersesr-m5 int8, the whole network: {rate / 1e9:.0f} Gtap/s, {', '.join(limits)}"]
+        rates["addersesr-m5 int8, the whole network"] = model(adder.network, "fp32").spec.parameters * size[0] * size[1] / medians[adder]
+        lines += ["", f"| absolute differences of bytes | Gtap/s | of {SAD} |", "|---|---|---|"]
+        lines += [f"| {name} | {rate / 1e9:.0f} | {rate / rates[SAD]:.0%} |" for name, rate in rates.items()]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

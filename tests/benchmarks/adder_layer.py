@@ -1,0 +1,58 @@
+"""How fast one adder layer in 8 bits runs by itself, beside `byte_differences`: 16 channels, a strip that a core's cache holds."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.backends.native import shared_kernels
+from engine.kernels.buffers import View, aligned
+from engine.kernels.compile import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.kernels.compile import Kernel
+
+CHANNELS, WIDTH, ROWS, RUNS = 16, 320, 16, 64
+TAPS = 9 * CHANNELS**2 * WIDTH * ROWS
+
+
+class AdderLayer:
+    """The kernel on random codes, on ``threads`` threads, each with a strip of its own."""
+
+    def __init__(self, threads: int, clock: Callable[[], float]) -> None:
+        kernels = shared_kernels()
+        self._kernel: Kernel = kernels.get(Shape("adder_u8.build", (CHANNELS, False, kernels.packs_sums)))
+        self._clock = clock
+        self._strips = [_views(np.random.default_rng(thread)) for thread in range(threads)]
+        self.rate()
+
+    def rate(self) -> float:
+        """Absolute differences a second on all threads together, the rescaling to codes included."""
+        others = [threading.Thread(target=self._run, args=(strip,)) for strip in self._strips[1:]]
+        start = self._clock()
+        for other in others:
+            other.start()
+        self._run(self._strips[0])
+        for other in others:
+            other.join()
+        return TAPS * RUNS * len(self._strips) / (self._clock() - start)
+
+    def _run(self, views: tuple[View, ...]) -> None:
+        for _ in range(RUNS):
+            self._kernel(*views)
+
+
+def _views(rng: np.random.Generator) -> tuple[View, ...]:
+    """Codes padded by a pixel, weights, table, output."""
+    groups = CHANNELS // 8
+    source = aligned((ROWS + 2, WIDTH + 2, CHANNELS), np.uint8)
+    source[...] = rng.integers(0, 256, source.shape)
+    weights = aligned((3, 3, groups, groups, 2, 4, 8), np.uint8)
+    weights[...] = rng.integers(0, 256, weights.shape)
+    table = aligned((5, CHANNELS), np.int32)
+    table[...] = np.array([[3], [1 << 6], [5], [7], [0]])
+    return View(source, (-1, -1, 0)), View(weights), View(table), View(aligned((ROWS, WIDTH, CHANNELS), np.uint8))
