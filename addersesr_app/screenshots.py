@@ -56,6 +56,7 @@ def picture_pages(app: QApplication, where: Places, theme: str, picture: Path, o
         application.window.show_page(page)
         settle(3000 if page == "settings" else 400)
         application.window.grab().save(str(out / f"{page}-{theme}.png"))
+    picture_energy(application, out / f"energy-{theme}.png")
     picture_queue(application, out / f"queue-{theme}.png")
     if find_spec("torch") is not None:
         picture_training(application, picture, where.journal.parent, out, theme)
@@ -66,6 +67,17 @@ def own_places(home: Path) -> Places:
     """Places below ``home``, so that nothing of the user's is shown or touched."""
     names = {name: home / name for name in ("calibration", "journal", "log", "settings")}
     return replace(places(), user_models=home / "models", **names)
+
+
+def picture_energy(application: Application, file: Path) -> None:
+    """Show where the numbers come from."""
+    application.window.show_page("upscale")
+    costs = application.upscale_page.costs
+    costs.show_sources()
+    settle()
+    if costs.dialog is not None:
+        costs.dialog.grab().save(str(file))
+        costs.dialog.accept()
 
 
 def picture_queue(application: Application, file: Path) -> None:

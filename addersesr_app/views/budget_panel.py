@@ -43,7 +43,7 @@ class BudgetPanel(QWidget):
         self._speeds, self._task, self._watts = speeds, task, watts
         self._wanted: tuple[Budget, Task] | None = None
         self.limit = QLineEdit()
-        self.limit.setPlaceholderText(self.tr("2 min, or 5 Wh"))
+        self.limit.setPlaceholderText(self.tr("Best within 2 min, 5 Wh"))
         self.limit.setAccessibleName(self.tr("Best network within"))
         self.limit.setToolTip(self.tr("A time, an energy, or both: the best network that stays within is chosen"))
         self.choose = Button(theme, self.tr("Choose"))
@@ -54,7 +54,7 @@ class BudgetPanel(QWidget):
         self.choose.clicked.connect(self.choose_now)
         line = row(self.limit, self.choose, spacing=8)
         line.setStretch(0, 1)
-        self.setLayout(column(label(self.tr("Best within"), "muted"), line, self.note, spacing=6))
+        self.setLayout(column(line, self.note, spacing=6))
         speeds.learnt.connect(self._go_on)
 
     def choose_now(self) -> None:

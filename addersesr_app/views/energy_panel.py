@@ -37,6 +37,7 @@ class EnergyPanel(QWidget):
         self._accounting: Accounting = accounting
         self.sources = IconButton(theme, "info", self.tr("All networks, constants and sources (E)"))
         self.sources.clicked.connect(self.sources_wanted)
+        self.sources.setFixedSize(24, 24)
         self.kinds = {kind: label("–") for kind in ("estimated_mj", "measured_mj")}
         self.cells: dict[tuple[str, str], QLabel] = {}
         self._spec: Spec | None = None
@@ -60,7 +61,7 @@ class EnergyPanel(QWidget):
                 rule(),
                 self._grid(),
                 self._saving,
-                spacing=10,
+                spacing=7,
             )
         )
         self._headline_unit.setText(self.tr("arithmetic, 45 nm"))
@@ -105,7 +106,7 @@ class EnergyPanel(QWidget):
 
     def _kinds_grid(self) -> QGridLayout:
         grid = QGridLayout()
-        grid.setVerticalSpacing(4)
+        grid.setVerticalSpacing(2)
         grid.setColumnStretch(0, 1)
         for line, (kind, cell) in enumerate(self.kinds.items()):
             cell.setObjectName(kind)
@@ -116,7 +117,7 @@ class EnergyPanel(QWidget):
     def _grid(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setHorizontalSpacing(10)
-        grid.setVerticalSpacing(7)
+        grid.setVerticalSpacing(3)
         grid.setColumnStretch(0, 1)
         names = {
             "macs": self.tr("MACs"),

@@ -39,7 +39,7 @@ class Inspector(QFrame):
             OutputPanel(theme, preferences),
         )
         body = QWidget()
-        self._column = column(self.network, rule(), self.energy, rule(), self.output, -1, margins=(20, 20, 20, 20), spacing=20)
+        self._column = column(self.network, rule(), self.energy, rule(), self.output, -1, margins=(20, 16, 20, 16), spacing=14)
         body.setLayout(self._column)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
