@@ -10,86 +10,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from engine import events
-from engine.existing import Existing  # noqa: TC001 (read at run time by `engine.wire`)
-from engine.material import Material  # noqa: TC001 (as before)
-from engine.network import ForeignSpec, NetworkSpec, Spec
-from engine.video_options import Effort, Grade  # noqa: TC001 (as before)
+from engine.material import Material  # noqa: TC001 (read at run time by `engine.wire`)
+from engine.protocol_records import BackendCard, FilmFacts, Level, ModelCard, Network, Output, Pixels, Power, Region
 
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A rectangle in input pixels, left and top included."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def __post_init__(self) -> None:
-        if self.x < 0 or self.y < 0 or self.width < 1 or self.height < 1:
-            raise ValueError(f"not a region of a picture: {self.x}, {self.y}, {self.width} x {self.height}")
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One size of a picture in shared memory: rows of 4 bytes a pixel from ``offset`` on, without gaps."""
-
-    width: int
-    height: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """A picture in shared memory, made for the screen: bytes B, G, R, A (8 bits each, alpha multiplied in).
-
-    ``levels[0]`` is the whole picture, each next one half as wide and high; without ``alpha`` every A is 255.
-    """
-
-    name: str
-    alpha: bool
-    levels: tuple[Level, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """Which network, and what shall run it. ``model`` is an id or a file."""
-
-    model: str
-    backend: str = "auto"
-    device: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Where a result goes and how (see `engine.naming` and `engine.jobs.Settings`); None leaves a thing as the source has it.
-
-    ``destination`` is a file or folder, ``extension`` has its dot; at most one of ``scale`` and a size is given. ``redo`` is an earlier
-    result: it is made again exactly, with the network and the settings that it says it was made with. ``codec`` and what follows are
-    for films.
-    """
-
-    destination: str | None = None
-    template: str | None = None
-    extension: str | None = None
-    quality: int | None = None
-    existing: Existing = "rename"
-    scale: int | None = None
-    width: int | None = None
-    height: int | None = None
-    redo: str | None = None
-    metadata: bool = True
-    codec: str = "auto"
-    grade: Grade = "balanced"
-    effort: Effort = "balanced"
-    keep_interlaced: bool = False
-    start_s: float | None = None
-    end_s: float | None = None
+__all__ = ["BackendCard", "FilmFacts", "Level", "ModelCard", "Network", "Output", "Pixels", "Power", "Region"]
+"""What is defined elsewhere and belongs to the language all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,59 +180,6 @@ class Release(Request):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelCard:
-    """What the window needs to know of a model. ``psnr`` is a tuple of (data set, dB); ``precisions`` what it can run at.
-
-    Of somebody else's network ``foreign`` is all that is known; its ``m`` and ``f`` are 0 and its ``block`` is ``other``.
-    ``training`` says what it was trained on and how, empty where nobody said.
-    """
-
-    id: str
-    title: str
-    file: str
-    scale: int
-    m: int
-    f: int
-    block: Literal["convolution", "adder", "other"]
-    activation: Literal["prelu", "relu"]
-    precisions: tuple[str, ...]
-    parameters: int
-    psnr: tuple[tuple[str, float], ...]
-    licence: str
-    summary: str
-    foreign: ForeignSpec | None = None
-    training: str = ""
-
-    @property
-    def spec(self) -> Spec:
-        """The network as data."""
-        if self.foreign is not None:
-            return self.foreign
-        assert self.block != "other"
-        return NetworkSpec(self.scale, self.m, self.f, self.block, self.activation)
-
-
-@dataclass(frozen=True, slots=True)
-class BackendCard:
-    """A back end on this machine; ``problem`` says why it cannot be used, empty where it can."""
-
-    name: str
-    usable: bool
-    version: str
-    devices: tuple[str, ...]
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class Power:
-    """What this machine can tell of energy: ``watts`` while networks run (None: never measured), its meters, and why others are missing."""
-
-    watts: float | None = None
-    meters: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Spent(events.Event):
     """What a job (or `Show`) took so far: seconds of work, and mJ by this machine's meters, None where they cannot tell."""
 
@@ -331,16 +206,6 @@ class Surveyed(events.Event):
     name = "surveyed"
     id: int
     backends: tuple[BackendCard, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FilmFacts:
-    """What the window needs to know of a film. ``at_s`` is when the frame is shown that was asked for; None is what is not known."""
-
-    at_s: float
-    frames_a_second: float
-    seconds: float | None
-    interlaced: bool
 
 
 @dataclass(frozen=True, slots=True)
