@@ -18,7 +18,7 @@ import numpy as np
 from engine import exif, exif_tiff, headers
 from engine.codecs import CodecError, Decoded, blocks
 from engine.errors import PictureError
-from engine.formats import FORMATS, check_writable, fitting, kind_of
+from engine.formats import FORMATS, MAX_WHOLE_PIXELS, check_writable, fitting, kind_of
 from engine.picture import Metadata, Picture
 from engine.rows import Layout, PageRows, PictureRows, Strip, first_rows, gathered, pieces
 from engine.storing import aside
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 QUALITY = 95
+IN_PASSES = "a progressive or interlaced file, which has to be decoded whole; save it as a plain one"
 WITHOUT_LIBVIPS = "read without libvips (pip install 'pyvips[binary]'): damage and colour profiles go unnoticed"
 _BY_VIPS = ("jpeg", "png", "webp", "tiff", "gif", "avif")
 _BY_OPENCV = ("bmp", "jp2", "pnm", "apng")
@@ -43,8 +44,13 @@ class Reading:
     format: str
     layout: Layout
     metadata: Metadata
-    warnings: tuple[str, ...]
+    _noted: tuple[str, ...]
     _decoded: Decoded
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know, in words; all of it once the rows are taken."""
+        return (*self._noted, *self._decoded.complaints)
 
     def rows(self, start: int, stop: int) -> Strip:
         """As `Source.rows`. Raises PictureError where the data turn out to be damaged."""
@@ -148,7 +154,9 @@ def _decode(path: Path, file: BinaryIO, kind: str, *, trusted: bool) -> Decoded:
             from engine.codecs import vips  # noqa: PLC0415 (each library is loaded when a file needs it)
 
             if not trusted:
-                _check_size(path, vips.size(file.fileno(), kind), FORMATS[kind].most_pixels)
+                width, height, in_passes = vips.size(file.fileno(), kind)
+                most = MAX_WHOLE_PIXELS if in_passes else FORMATS[kind].most_pixels
+                _check_size(path, (width, height), most, IN_PASSES if in_passes else "its format")
             return _with_exif(file, kind, lambda: vips.decode(file.fileno(), kind))
         file.seek(0)
         if kind == "heic":
@@ -182,12 +190,12 @@ def _with_resolution(metadata: Metadata) -> Metadata:
     return replace(metadata, resolution=exif.resolution(metadata.exif))
 
 
-def _check_size(path: Path, size: tuple[int, int], most_pixels: int) -> None:
+def _check_size(path: Path, size: tuple[int, int], most_pixels: int, form: str = "its format") -> None:
     width, height = size
     if width < 1 or height < 1:
         raise PictureError(f"{path}: damaged: it says that it is {width}×{height} pixels")
     if width * height > most_pixels:
-        raise PictureError(f"{path}: {width}×{height} pixels are over the limit of {most_pixels // 1_000_000} megapixels for its format")
+        raise PictureError(f"{path}: {width}×{height} pixels are over the limit of {most_pixels // 1_000_000} megapixels for {form}")
 
 
 def _damaged(path: Path, error: CodecError) -> PictureError:

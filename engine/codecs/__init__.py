@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.picture import Metadata
     from engine.rows import Source
 
@@ -19,9 +21,10 @@ class Decoded:
     """A picture's rows, upright, to be taken once from the top down, and what the file says beside them.
 
     ``warnings`` are for the user: something about the picture could not be kept. ``source.rows`` raises CodecError where the data
-    turn out to be damaged.
+    turn out to be damaged; where they are only odd, ``complaints`` say so once they are taken.
     """
 
     source: Source
     metadata: Metadata
     warnings: tuple[str, ...] = ()
+    complaints: Sequence[str] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +16,14 @@ from engine.picture import Animation, Metadata
 from engine.rows import Layout, Strip, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
 STRIP_BYTES = 2 * 2**20
 MILLIMETRES_AN_INCH = 25.4
+STRICT, LENIENT = "warning", "error"
+"""What a JPEG's decoder stops at: anything odd, or what it cannot get over. Others are read leniently; their checksums tell."""
 
 _LOADERS = {"avif": "heif"}
 _FORMATS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32, "double": np.float64}
@@ -33,28 +36,61 @@ pyvips.cache_set_max(0)  # a cached operation would serve a file that has change
 
 
 def decode(handle: int, kind: str) -> Decoded:
-    """Open the file behind the descriptor ``handle`` (which may be closed afterwards). Raises CodecError."""
+    """Open the file behind the descriptor ``handle``, which stays open until the rows are taken. Raises CodecError."""
+    complaints: list[str] = []
     try:
-        image, left_out = _all_pages(handle, kind)
-        pages = max(1, image.height // int(_field(image, "page-height") or image.height))
-        turned = _orientation(image) if pages == 1 else 1
-        if turned > 2 or _is_float(image):  # rows in another order, or samples whose span has to be found first
-            image = _open(handle, kind, sequential=False, pages=-1 if pages > 1 else 1)
-        plain, converted = _plain(image.autorot() if turned > 1 else image)
-        layout = _layout(plain, pages)
+        try:
+            opened = _opened(handle, kind, STRICT)
+        except pyvips.Error as error:
+            _complain(error, kind, complaints)
+            opened = _opened(handle, kind, LENIENT)
+        layout = _layout(opened.plain, opened.pages)
     except pyvips.Error as error:
         raise CodecError(reason(error)) from error
+    strips = _strips(opened.plain, layout, opened.bits, kind, lambda: _opened(handle, kind, LENIENT).plain, complaints)
+    return Decoded(Window(layout, strips), _metadata(opened.plain, opened.pages, kind), opened.warnings, complaints)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An image upright and in samples that we have, its number of pages and its file's bits a sample (AVIF's alone)."""
+
+    plain: pyvips.Image
+    pages: int
+    bits: int
+    warnings: tuple[str, ...]
+
+
+def _opened(handle: int, kind: str, fail_on: str) -> _Opened:
+    image, left_out = _all_pages(handle, kind, fail_on)
+    pages = max(1, image.height // int(_field(image, "page-height") or image.height))
+    turned = _orientation(image) if pages == 1 else 1
+    if turned > 2 or _is_float(image):  # rows in another order, or samples whose span has to be found first
+        image = _open(handle, kind, fail_on, sequential=False, pages=-1 if pages > 1 else 1)
+    plain, converted = _plain(image.autorot() if turned > 1 else image)
     bits = int(_field(image, "bits-per-sample") or 0) if kind == "avif" else 0
-    return Decoded(Window(layout, _strips(plain, layout, bits)), _metadata(plain, pages, kind), (*left_out, *converted))
+    return _Opened(plain, pages, bits, (*left_out, *converted))
 
 
-def size(handle: int, kind: str) -> tuple[int, int]:
-    """Width and height, of all pages below one another, as stored, from the header alone. Raises CodecError."""
+def _complain(error: pyvips.Error, kind: str, complaints: list[str]) -> None:
+    """Note what is wrong with a JPEG that can be decoded all the same. Raises CodecError for others, and where some of it is missing."""
+    found = reason(error)
+    if kind != "jpeg" or "premature end" in found or complaints:
+        raise CodecError(found) from error
+    complaints.append(f"slightly damaged, what could be decoded was taken ({found})")
+
+
+def size(handle: int, kind: str) -> tuple[int, int, bool]:
+    """Width and height, of all pages below one another, as stored, and whether its rows come in several passes: from the header alone.
+
+    Such a file (a progressive JPEG, an interlaced PNG) has to be decoded whole. Raises CodecError.
+    """
     try:
-        image = _open(handle, kind, sequential=True)
+        image = _open(handle, kind, LENIENT, sequential=True)
     except pyvips.Error as error:
         raise CodecError(reason(error)) from error
-    return image.width, image.height * (int(_field(image, "n-pages") or 1) if kind in _PAGED else 1)
+    pages = int(_field(image, "n-pages") or 1) if kind in _PAGED else 1
+    return image.width, image.height * pages, bool(_field(image, "interlaced"))
 
 
 def reason(error: pyvips.Error) -> str:
@@ -63,23 +99,23 @@ def reason(error: pyvips.Error) -> str:
     return lines[-1].split(": ", 1)[-1].strip() if lines else "unknown error"
 
 
-def _all_pages(handle: int, kind: str) -> tuple[pyvips.Image, tuple[str, ...]]:
+def _all_pages(handle: int, kind: str, fail_on: str) -> tuple[pyvips.Image, tuple[str, ...]]:
     """The pages below one another, or the first where they differ in size, which is then said."""
-    image = _open(handle, kind, sequential=True)
+    image = _open(handle, kind, fail_on, sequential=True)
     count = int(_field(image, "n-pages") or 1)
     if count < 2:
         return image, ()
     if kind not in _PAGED:
         return image, (f"only the first of its {count} pictures is taken",)
     try:
-        return _open(handle, kind, sequential=True, pages=-1), ()
+        return _open(handle, kind, fail_on, sequential=True, pages=-1), ()
     except pyvips.Error:
-        return _open(handle, kind, sequential=True), (f"only the first of its {count} pages, which are not all alike, is taken",)
+        return _open(handle, kind, fail_on, sequential=True), (f"only the first of its {count} pages, which are not all alike, is taken",)
 
 
-def _open(handle: int, kind: str, *, sequential: bool, pages: int = 1) -> pyvips.Image:
+def _open(handle: int, kind: str, fail_on: str, *, sequential: bool, pages: int = 1) -> pyvips.Image:
     load = getattr(pyvips.Image, f"{_LOADERS.get(kind, kind)}load_source")
-    options: dict[str, Any] = {"access": "sequential" if sequential else "random", "fail_on": "error"}
+    options: dict[str, Any] = {"access": "sequential" if sequential else "random", "fail_on": fail_on if kind == "jpeg" else LENIENT}
     if kind in _PAGED:
         options["n"] = pages
     os.lseek(handle, 0, os.SEEK_SET)
@@ -155,7 +191,10 @@ def _animation(image: pyvips.Image, pages: int) -> Animation | None:
     return Animation(tuple(int(delays[min(page, len(delays) - 1)]) for page in range(pages)), int(_field(image, "loop") or 0))
 
 
-def _strips(image: pyvips.Image, layout: Layout, bits: int) -> Iterator[Strip]:
+def _strips(
+    image: pyvips.Image, layout: Layout, bits: int, kind: str, again: Callable[[], pyvips.Image], complaints: list[str]
+) -> Iterator[Strip]:
+    """The rows. ``again`` opens the image anew, leniently, where something odd comes up, which is noted in ``complaints``."""
     region = pyvips.Region.new(image)
     stored = np.dtype(_FORMATS[image.format])
     tall = max(8, STRIP_BYTES // (image.width * image.bands * stored.itemsize) // 8 * 8)
@@ -164,11 +203,22 @@ def _strips(image: pyvips.Image, layout: Layout, bits: int) -> Iterator[Strip]:
         try:
             data = region.fetch(0, top, image.width, rows)
         except pyvips.Error as error:
-            raise CodecError(reason(error)) from error
+            _complain(error, kind, complaints)
+            region, data = _resumed(again, top, rows)
         samples = np.frombuffer(data, stored).reshape(rows, image.width, image.bands)
         if samples.dtype.kind == "f" and not np.isfinite(samples).all():
             raise CodecError("it holds samples that are not finite")
         yield _split(_full_range(samples, bits), layout)
+
+
+def _resumed(again: Callable[[], pyvips.Image], top: int, rows: int) -> tuple[pyvips.Region, Any]:
+    """The image opened anew, and its rows from ``top`` on."""
+    try:
+        image = again()
+        region = pyvips.Region.new(image)
+        return region, region.fetch(0, top, image.width, rows)
+    except pyvips.Error as error:
+        raise CodecError(reason(error)) from error
 
 
 def _split(samples: NDArray[Any], layout: Layout) -> Strip:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
+import pyvips
 
 from engine import images
 from engine.codecs import vips_save
@@ -74,6 +75,22 @@ def test_a_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
     (tmp_path / "bomb.bmp").write_bytes(bmp)
     with pytest.raises(PictureError, match="over the limit"):
         images.read(tmp_path / "bomb.bmp")
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_a_file_of_several_passes_has_the_limit_of_what_is_held_whole(tmp_path: Path, kind: str) -> None:
+    image = pyvips.Image.new_from_array(drawn((16, 16, 3)))
+    for passes in (False, True):
+        data = bytearray(getattr(image, f"{kind}save_buffer")(interlace=passes))
+        if kind == "png":
+            struct.pack_into(">II", data, 16, 20_000, 10_000)
+            struct.pack_into(">I", data, 29, zlib.crc32(data[12:29]))
+        else:
+            frame = data.index(b"\xff\xc2" if passes else b"\xff\xc0")
+            struct.pack_into(">HH", data, frame + 5, 10_000, 20_000)
+        (tmp_path / "p").write_bytes(data)
+        with pytest.raises(PictureError, match="over the limit of 120 megapixels for a progressive or" if passes else "damaged"):
+            images.read(tmp_path / "p")
 
 
 def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
