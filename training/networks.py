@@ -127,7 +127,7 @@ def to_model(network: Network, settings: Settings, progress: Progress, step: int
     scored = "" if progress.best_db is None else f", {progress.best_db:.2f} dB on its validation pictures"
     about = {
         "title": settings.name,
-        "summary": f"Trained on “{Path(settings.data).name}”: {step:,} steps{scored}.",
+        "summary": f"Trained here, {step:,} steps{scored}.",
         "licence": "as the training data allow",
         "data": Path(settings.data).name,
         "training": how_trained(settings, step),

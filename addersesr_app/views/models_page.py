@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from engine.protocol import ModelCard
 
 CARD_WIDTH = 330
+MOST_WORDS = 160
+"""Characters that a card gives to how its model was trained."""
 REFERENCE_SIZE = (640, 360)
 """The published tables' input size."""
 
@@ -118,7 +120,7 @@ class ModelsPage(QWidget):
         use.clicked.connect(lambda: self.use_wanted.emit(card.id))
         licence = label(card.licence, "small")
         summary = [label(card.summary, "small", wrap=True)] if card.summary else []
-        training = [label(self.tr("Trained on {what}").format(what=card.training), "small", wrap=True)] if card.training else []
+        training = [_shortened(self.tr("Trained on {what}").format(what=card.training))] if card.training else []
         return Card(
             label(card.title, "heading"),
             row(*badges, -1, spacing=6),
@@ -130,6 +132,13 @@ class ModelsPage(QWidget):
             row(licence, -1, self.tools.button(card), use),
             spacing=10,
         )
+
+
+def _shortened(text: str) -> QLabel:
+    """A text of some lines at most, the whole as its tool tip."""
+    made = label(text if len(text) <= MOST_WORDS else f"{text[:MOST_WORDS].rsplit(' ', 1)[0]} …", "small", wrap=True)
+    made.setToolTip(text)
+    return made
 
 
 def _facts(facts: Sequence[tuple[str, str | QLabel]]) -> QGridLayout:
