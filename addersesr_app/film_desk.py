@@ -56,6 +56,7 @@ class FilmDesk(QObject):
         """Put the film, or the part that was chosen, into the queue and begin."""
         network = self._page.network()
         if network is not None and self._session.film is not None:
+            self.panel.clear_plan()
             self._queue.add([self._session.path], network, self.output())
             self._queue.start()
 
@@ -65,12 +66,13 @@ class FilmDesk(QObject):
         self.bar.show_film(facts)
         self.panel.show_film(facts)
         self._page.inspector.output.format.setEnabled(facts is None)
+        self._page.inspector.save_as.setVisible(facts is None)
         self._ask_plan_soon()
 
     def _ask_plan_soon(self) -> None:
         """Try the film out anew once the hand rests."""
-        if self._session.film is not None:
-            self.panel.show_plan(None)
+        if self._session.film is not None and not self._queue.running:
+            self.panel.show_trying()
             self._timer.start()
 
     def _ask_plan(self) -> None:

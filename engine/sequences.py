@@ -31,12 +31,16 @@ class Sequence:
         return self.pattern.with_name(self.pattern.name % number)
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a file name stands for numbered pictures."""
+    return len(_NUMBER.findall(name)) == 1 and "%" not in _NUMBER.sub("", name)
+
+
 def sequence(path: Path) -> Sequence | None:
     """The first unbroken run of pictures that ``path`` is the pattern of; None where it is none or nothing matches. Raises OSError."""
-    numbered = _NUMBER.findall(path.name)
-    if len(numbered) != 1 or "%" in _NUMBER.sub("", path.name) or path.exists() or not path.parent.is_dir():
+    if not is_pattern(path.name) or path.exists() or not path.parent.is_dir():
         return None
-    width = int(numbered[0] or 1)
+    width = int(_NUMBER.findall(path.name)[0] or 1)
     before, after = (re.escape(part) for part in _NUMBER.sub("\0", path.name).split("\0"))
     matches = (re.fullmatch(rf"{before}(\d{{{width},}}){after}", entry.name) for entry in path.parent.iterdir())
     numbers = sorted({int(match[1]) for match in matches if match})

@@ -13,8 +13,10 @@ from engine import video_codecs, videos
 from engine.errors import BackendError, VideoError
 from engine.events import Event, Finished, Planned
 from engine.naming import next_free
+from engine.sequences import is_pattern
 from engine.video_codecs import Wish
 from engine.video_estimate import estimate
+from engine.video_pictures import Numbered, first_number, make
 from engine.video_segments import Pieces, key_of, translated
 from engine.video_source import examine
 from engine.videos import Film
@@ -54,8 +56,8 @@ class Work:
         """What has been spent on so many frames' worth of network, with what the meters say."""
         return self.shop.energy(self.model, [(self.film.info.width, self.film.info.height)], self.measured, computed)
 
-    def pieces(self) -> Pieces:
-        """The film's pieces; those of an earlier run are among them."""
+    def key(self) -> str:
+        """What the output is made from and how."""
         film, backend = self.film, self.shop.backend(self.model)
         how = {"model": self.model.digest, "backend": backend.name, "precision": backend.precision, "size": film.size}
         what = {
@@ -64,10 +66,26 @@ class Work:
             "threads": film.threads,
             "excerpt": asdict(film.excerpt),
         }
-        return Pieces(videos.work_folder(self.task.output), key_of(film.info, **what, **how))
+        return key_of(film.info, **what, **how)
+
+    def pieces(self) -> Pieces:
+        """The film's pieces; those of an earlier run are among them."""
+        return Pieces(videos.work_folder(self.task.output), self.key())
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the output is numbered pictures."""
+        return is_pattern(self.task.output.name)
+
+    def pictures(self) -> Numbered:
+        """The numbered pictures that the film becomes."""
+        settings = self.shop.settings
+        return Numbered(self.task.output, first_number(self.task.source), self.key(), settings.quality, settings.existing == "overwrite")
 
     def predict(self) -> Prediction | None:
-        """What the film will take, from a sample."""
+        """What the film will take, from a sample; None for numbered pictures."""
+        if self.numbered:
+            return None
         sizes = [(self.film.info.width, self.film.info.height)]
         container = video_codecs.CONTAINERS[self.task.output.suffix.lower()]
         backends = self.shop.workers(self.model)
@@ -84,11 +102,11 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
     while True:
         try:
             predicted = _tell_prediction(work, emit)
-            luma, frames = _make(work)
+            luma, frames = _make_pictures(work) if work.numbered else _make(work)
             break
         except BackendError as error:
             shop.fall_back(work.model, error, work.report)
-    output = _finish(work)
+    output = task.output if work.numbered else _finish(work)
     energy, backend = work.energy(luma.computed), shop.backend(work.model)
     return Finished(
         str(task.source),
@@ -100,7 +118,7 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
         energy,
         *work.film.size,
         frames=frames,
-        bytes=output.stat().st_size,
+        bytes=None if work.numbered else output.stat().st_size,
         predicted=predicted,
     )
 
@@ -134,7 +152,7 @@ def _planned(work: Work, predicted: Prediction | None) -> Planned:
 
 def _tell_prediction(work: Work, emit: Callable[[Event], None]) -> Prediction | None:
     """Predict and tell, where the film is long enough for that to be worth its while and nothing of it is done yet."""
-    if (work.film.frames or 0) < WORTH_PREDICTING or work.pieces().done:
+    if (work.film.frames or 0) < WORTH_PREDICTING or work.numbered or work.pieces().done:
         return None
     try:
         predicted = work.predict()
@@ -147,7 +165,7 @@ def _tell_prediction(work: Work, emit: Callable[[Event], None]) -> Prediction | 
 def _film(info: VideoInfo, model: AnyModel, output: Path, shop: Workshop, report: Reporter) -> Film:
     settings = shop.settings
     wanted = shop.chosen.target.size(info.width, info.height, model.spec.scale)
-    wish = Wish(settings.codec, settings.quality, settings.grade, settings.effort)
+    wish = Wish("ffv1" if is_pattern(output.name) else settings.codec, settings.quality, settings.grade, settings.effort)
     encoding = video_codecs.choose(info, wanted[0], output.suffix.lower(), wish, report.warn)
     size = videos.output_size(info, wanted, encoding.coder)
     deinterlace = info.interlaced and not settings.keep_interlaced
@@ -167,18 +185,39 @@ def _make(work: Work) -> tuple[LumaStage, int]:
         report.progress(done, film.frames, lambda: (work.energy(luma.computed), pieces.size()))
 
     videos.make_pieces(film, pieces, luma, on_frame, damages.append)
-    _tell_damages(damages, report)
-    spared = luma.seen - luma.computed
-    if luma.seen and spared / luma.seen >= 0.01:
-        report.warn(f"{100 * spared / luma.seen:.0f} % of the work was spared, where frames were as the ones before")
+    _tell_outcome(luma, damages, report)
     return luma, pieces.done[-1].last_number + 1 - before
 
 
-def _tell_damages(damages: list[float], report: Reporter) -> None:
+def _make_pictures(work: Work) -> tuple[LumaStage, int]:
+    """As `_make`, to numbered pictures."""
+    damages: list[float] = []
+    film, report, pictures = work.film, work.report, work.pictures()
+    before = pictures.begin()
+    if before:
+        report.warn(f"going on after frame {before}, where an earlier run ended")
+    luma = film.luma_stage(work.shop.workers(work.model), work.cancelled)
+
+    sizes = [pictures.size(0, before)]
+
+    def on_frame(done: int) -> None:
+        sizes.append(pictures.size(done - 1, done))
+        report.progress(done, film.frames, lambda: (work.energy(luma.computed), sum(sizes)))
+
+    done = make(film, pictures, before, luma, on_frame, damages.append)
+    _tell_outcome(luma, damages, report)
+    return luma, done - before
+
+
+def _tell_outcome(luma: LumaStage, damages: list[float], report: Reporter) -> None:
+    """Say what was damaged and what was spared."""
     for seconds in damages[:MANY_DAMAGES]:
         report.warn(f"damaged at {_clock(seconds)}: what could be decoded was done")
     if len(damages) > MANY_DAMAGES:
         report.warn(f"damaged in {len(damages)} places in all")
+    spared = luma.seen - luma.computed
+    if luma.seen and spared / luma.seen >= 0.01:
+        report.warn(f"{100 * spared / luma.seen:.0f} % of the work was spared, where frames were as the ones before")
 
 
 def _finish(work: Work) -> Path:

@@ -77,12 +77,18 @@ class FilmPanel(QWidget):
         self.interlaced.setVisible(facts is not None and facts.interlaced)
         self._told.clear()
 
-    def show_plan(self, plan: Planned | None) -> None:
-        """Say what the film will take; None while that is being found out."""
-        parts = [self.tr("Trying out a few frames…")] if plan is None else film_words.planned(plan)
-        if plan is not None and plan.frames is not None:
-            parts.insert(0, self.tr("{count} frames").format(count=plan.frames))
-        self._told.setText(" · ".join(parts))
+    def show_trying(self) -> None:
+        """Say that what the film will take is being found out."""
+        self._told.setText(self.tr("Trying out a few frames…"))
+
+    def show_plan(self, plan: Planned) -> None:
+        """Say what the film will take."""
+        frames = [self.tr("{count} frames").format(count=plan.frames)] if plan.frames is not None else []
+        self._told.setText(" · ".join([*frames, *film_words.planned(plan)]))
+
+    def clear_plan(self) -> None:
+        """Say nothing any more: the queue tells it."""
+        self._told.clear()
 
     def told(self) -> str:
         """What is said of it now."""

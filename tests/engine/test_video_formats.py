@@ -2,20 +2,24 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
-from engine.events import Finished, Warned
+from engine import images
+from engine.errors import Cancelled
+from engine.events import Failed, Finished, Warned
 from engine.reference import run as reference
 from engine.selection import Target
 from engine.sequences import sequence
-from engine.video_codecs import mastering_words
-from engine.video_planes import sampling
+from engine.video_codecs import CODERS, HARDWARE, mastering_words, trouble
+from engine.video_planes import planes_of, sampling
+from engine.video_rgb import to_rgb
 from engine.video_source import examine
 from engine.weights import read
-from tests.clips import frames_of, luma_of, store_clip, times_of
-from tests.commands import store
-from tests.films import output_of, upscaled
+from tests.clips import frames_of, luma_of, store_clip, store_walk, times_of
+from tests.commands import store, tree
+from tests.films import output_of, upscaled, warnings_of
 
 FORMS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p12le"]
 
@@ -140,3 +144,88 @@ def test_numbered_pictures_are_a_film(tmp_path, film_model):
     assert [(len(made), made[0].width, made[0].height)] == [(4, 48, 32)], "the run ends where a number is missing"
     assert sequence(folder / "none_%03d.png") is None
     assert sequence(folder / "shot_007.png") is None
+
+
+def test_hardware_that_is_not_there_gives_way_to_the_processor_and_says_so(tmp_path, film_model):
+    source = store_clip(tmp_path / "clip.mp4", 3, size=(64, 64))
+    problems = {name: trouble(name) for name in HARDWARE}
+    missing = next(name for name in HARDWARE if problems[name])  # no computer has all of them
+    events = upscaled(film_model, source, codec=missing)
+    output = output_of(events)
+    [told] = [text for text in warnings_of(events) if missing in text]
+    assert CODERS[missing].stand_in in told
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].codec_context.name == ("h264" if missing.startswith("h264") else "hevc")
+
+
+@pytest.mark.parametrize("name", HARDWARE)
+def test_hardware_that_is_there_makes_the_film(tmp_path, film_model, name):
+    if problem := trouble(name):
+        pytest.skip(f"{name}: {problem}")
+    source = store_clip(tmp_path / "clip.mp4", 6, size=(256, 256))
+    events = upscaled(film_model, source, codec=name)
+    assert not warnings_of(events)
+    assert times_of(output_of(events)) == times_of(source)
+
+
+def test_software_encoders_are_no_trouble():
+    assert [trouble(name) for name in ("x264", "x265", "av1", "vp9", "ffv1", "prores")] == [None] * 6
+
+
+def test_h265_narrower_than_it_can_be_is_refused(tmp_path, film_model):
+    source = store_clip(tmp_path / "clip.mp4", 3, size=(16, 16))
+    [failed] = [event for event in upscaled(film_model, source, codec="x265") if isinstance(event, Failed)]
+    assert "64 pixels" in failed.message
+    assert not list(tmp_path.glob("*_x2*"))
+
+
+@pytest.mark.parametrize(("codec", "grades"), [("x264", ["small", "balanced", "high"]), ("av1", ["small", "balanced", "high"])])
+def test_words_for_quality_mean_larger_and_better(tmp_path, film_model, codec, grades):
+    source = store_walk(tmp_path / "clip.mkv", 12, size=(64, 64), codec="ffv1")
+    sizes = [output_of(upscaled(film_model, source, codec=codec, grade=grade, existing="overwrite")).stat().st_size for grade in grades]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < 0.8 * sizes[-1]
+
+
+@pytest.mark.parametrize("codec", ["x264", "x265", "vp9"])
+def test_lossless_is_lossless(tmp_path, film_model, codec):
+    source = store_walk(tmp_path / "clip.mkv", 4, size=(64, 64), codec="ffv1")
+    exact = frames_of(output_of(upscaled(film_model, source, codec="ffv1")))
+    made = frames_of(output_of(upscaled(film_model, source, codec=codec, grade="lossless")))
+    for one, other in zip(exact, made, strict=True):
+        np.testing.assert_array_equal(luma_of(one), luma_of(other))
+
+
+@pytest.mark.parametrize("form", ["yuv420p", "yuv420p10le"])
+def test_a_film_becomes_numbered_pictures_and_those_a_film_again(tmp_path, film_model, form):
+    source = store_walk(tmp_path / "clip.mkv", 7, size=(33, 21), codec="ffv1", form=form)
+    film = output_of(upscaled(film_model, source, codec="ffv1"))
+    (tmp_path / "out").mkdir()
+    pattern = output_of(upscaled(film_model, source, destination=tmp_path / "out" / "shot_%03d.png"))
+    assert tree(tmp_path / "out") == [f"shot_{number:03d}.png" for number in range(1, 8)]
+    info = examine(film)
+    for number, made in enumerate(frames_of(film), 1):
+        stored = images.read(tmp_path / "out" / f"shot_{number:03d}.png").pixels
+        np.testing.assert_array_equal(stored, to_rgb(planes_of(made, info.form), info.form, info.colours, 21))
+    again = output_of(upscaled(film_model, pattern, destination=tmp_path / "again.mkv", codec="ffv1"))
+    assert len(frames_of(again)) == 7
+
+
+def test_numbered_pictures_go_on_where_they_were_left_and_replace_nothing(tmp_path, film_model):
+    source = store_clip(tmp_path / "clip.mkv", 12, codec="ffv1")
+    asked = iter([False] * 12)
+    with pytest.raises(Cancelled):
+        upscaled(film_model, source, lambda: next(asked, True), destination=tmp_path / "f_%d.png")
+    made = len(list(tmp_path.glob("f_*.png")))
+    assert 0 < made < 12
+    events = upscaled(film_model, source, destination=tmp_path / "f_%d.png")
+    assert warnings_of(events) == [f"going on after frame {made}, where an earlier run ended"]
+    assert [name for name in tree(tmp_path) if name != "clip.mkv"] == sorted(f"f_{number}.png" for number in range(1, 13))
+    [failed] = [event for event in upscaled(film_model, source, destination=tmp_path / "f_%d.png") if isinstance(event, Failed)]
+    assert "exists already" in failed.message
+
+
+def test_a_few_interlaced_frames_are_enough_to_be_recognised_and_none_are_not(tmp_path):
+    options = {"flags": "+ildct+ilme", "x264-params": "interlaced=1:tff=1"}
+    assert examine(store_clip(tmp_path / "tv.mkv", 3, options=options, size=(64, 64))).interlaced
+    assert not examine(store_clip(tmp_path / "film.mkv", 3, size=(64, 64))).interlaced

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.events import Warned
 from engine.video_mux import decoding_times
-from tests.clips import packets_of, store_clip, times_of
+from tests.clips import frames_of, packets_of, store_clip, times_of
 from tests.films import output_of, store_rich, upscaled
 
 
@@ -57,3 +58,23 @@ def test_what_the_container_cannot_hold_is_left_out_and_said(tmp_path, film_mode
     events = upscaled(film_model, source, destination=tmp_path / "out.mp4")
     assert any("subtitle stream" in event.message and "left out" in event.message for event in events if isinstance(event, Warned))
     assert [data for _, data in packets_of(tmp_path / "out.mp4", "audio")] == [data for _, data in packets_of(source, "audio")]
+
+
+def test_an_edit_list_is_obeyed_and_kept(tmp_path, film_model):
+    """Of 20 frames stored the list shows the last 15; sound that begins before the picture is not moved either."""
+    plain = store_clip(tmp_path / "plain.mp4", 20, options={"bf": "0", "g": "20"}, sound=True)
+    source = tmp_path / "edited.mp4"
+    with av.open(str(plain)) as film, av.open(str(source), "w", options={"avoid_negative_ts": "disabled", "use_editlist": "1"}) as out:
+        streams = [out.add_stream_from_template(stream) for stream in film.streams]
+        for packet in film.demux():
+            if packet.dts is None:
+                continue
+            back = round(Fraction(5, 25) / packet.time_base)
+            packet.pts, packet.dts = packet.pts - back, packet.dts - back
+            packet.stream = streams[packet.stream_index]
+            out.mux(packet)
+    assert len(frames_of(source)) == 15
+    output = output_of(upscaled(film_model, source))
+    assert times_of(output) == times_of(source)
+    before = [(when, data) for when, data in packets_of(source, "audio") if when >= 0]
+    assert [(when, data) for when, data in packets_of(output, "audio") if when >= 0] == before
