@@ -14,6 +14,7 @@ from engine import bench, cpu
 from engine.backends import choose
 from engine.catalogue import Catalogue
 from engine.power import find_meters
+from engine.video_options import CODECS
 
 if TYPE_CHECKING:
     import argparse
@@ -55,11 +56,19 @@ def examine(where: Places) -> dict[str, Any]:
         "system": {"platform": platform.platform(), "executable": sys.executable},
         "cpu": {"name": cpu.name(), "cores": cpu.cores(), "features": list(cpu.features())},
         "backends": [{**asdict(info), "devices": list(info.devices)} for info in choose.found()],
+        "film_encoders": _encoders(),
         "meters": {"found": [meter.name for meter in meters], "missing": list(missing)},
         "models": {"found": [model.id for model in catalogue.models()], "damaged": [problem.message for problem in catalogue.problems()]},
         "calibrated": None if calibration is None else len(calibration.rates),
         "folders": {name: str(path) for name, path in asdict(where).items()},
     }
+
+
+def _encoders() -> dict[str, str]:
+    """Each encoder for films and whether it works here: those in hardware are tried out."""
+    from engine.video_codecs import trouble  # noqa: PLC0415 (FFmpeg takes a while to load)
+
+    return {name: trouble(name) or "works" for name in CODECS}
 
 
 def _version(package: str) -> str | None:

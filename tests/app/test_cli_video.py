@@ -7,7 +7,8 @@ import pytest
 
 from addersesr_app.console import Console
 from addersesr_app.job_output import JobPrinter
-from engine.events import Energy, Finished, Progress, Started, Summary
+from engine.events import Energy, Finished, Prediction, Progress, Started, Summary
+from engine.video_options import CODECS
 from tests.clips import frames_of, luma_of, packets_of, store_clip, times_of
 from tests.commands import mount_tmpfs, tree, unmount
 
@@ -86,6 +87,37 @@ def test_an_unknown_codec_is_wrong_usage(command, model_file, tmp_path):
     assert "x265" in done.err
 
 
+def test_a_plan_is_told_and_a_part_made(command, model_file, tmp_path):
+    source = store_clip(tmp_path / "clip.mp4", 50, sound=True)
+    words = ("upscale", source, "--model", model_file, "--backend", "onnx", "--from", "0:00.4", "--to", "1.2s", "--quality", "small")
+    done = command(*words, "--plan", "--json")
+    assert done.status == 0, done.out
+    [planned] = done.named("planned")
+    assert (planned["frames"], planned["width"], planned["height"]) == (20, 96, 64)
+    assert planned["predicted"]["least_bytes"] < planned["predicted"]["bytes"] < planned["predicted"]["most_bytes"]
+    assert set(planned["predicted"]["energy"]) == {"arithmetic_mj", "estimated_mj", "measured_mj"}
+    assert tree(tmp_path) == ["clip.mp4"]
+    told = command(*words, "--plan")
+    assert "20 frames" in told.out
+    assert "about" in told.out
+    assert command(*words).status == 0
+    assert planned["output"] == str(tmp_path / "clip_x2_0.4s-1.2s.mp4")
+    assert len(frames_of(tmp_path / "clip_x2_0.4s-1.2s.mp4")) == 20
+
+
+@pytest.mark.parametrize("wrong", [("--from", "x"), ("--from", "5", "--to", "4"), ("--quality", "lovely"), ("--quality", "0")])
+def test_wrong_times_and_qualities_are_wrong_usage(command, tmp_path, wrong):
+    done = command("upscale", tmp_path / "clip.mp4", *wrong)
+    assert done.status == 2, done.err
+    assert wrong[0].strip("-") in done.err or "part of a film" in done.err
+
+
+def test_the_doctor_says_which_encoders_work(command):
+    encoders = command.without_torch()("doctor", "--json").value["film_encoders"]
+    assert encoders["x264"] == "works"
+    assert encoders.keys() == set(CODECS)
+
+
 class Terminal:
     """Collects what is written and calls itself a terminal."""
 
@@ -111,14 +143,19 @@ def shown():
 
 def test_the_progress_line_tells_speed_and_time_left_of_this_run_alone(shown):
     printer, out, err = shown
-    for event in (Started("a.mp4", "b.mp4"), Progress("a.mp4", 101, 201, "frame"), Progress("a.mp4", 110, 201, "frame")):
+    first = Progress("a.mp4", 101, 201, "frame", Energy(10.0), 1000)
+    for event in (Started("a.mp4", "b.mp4"), first, Progress("a.mp4", 110, 201, "frame", Energy(1500.0, None, 9000.0), 2_500_000)):
         printer.show(event)
-    assert err.text.endswith("110/201  2.5 fps  36 s left")
+    assert err.text.endswith("110/201  2.5 fps  36 s left  2.5 MB  9 J measured")
     assert "\n" not in err.text
     printer.show(Finished("a.mp4", "b.mp4", 4.0, "m", "onnx", "fp32", Energy(1500.0, None, 7.2e6), 10, 10, frames=10))
     assert "10 frames, 2.5 fps" in out.text
     assert "1.5 J arithmetic (45 nm)" in out.text
     assert "2 Wh measured" in out.text
     assert "estimated" not in out.text
+    predicted = Prediction(5.0, Energy(1400.0, 3000.0), 2_000_000, 1, 2)
+    printer.show(Finished("a.mp4", "b.mp4", 4.0, "m", "onnx", "fp32", Energy(1500.0, 3100.0), 10, 10, 10, 7, predicted))
+    assert "10 frames, 2.5 fps (predicted 2.0)" in out.text
+    assert "1.5 J arithmetic (45 nm) (predicted 1.4 J)  3.1 J estimated on this machine (predicted 3 J)" in out.text
     printer.show(Summary(1, 0, 0))
     assert err.text.endswith("1 done\n")
