@@ -16,34 +16,36 @@ if TYPE_CHECKING:
 
     from engine.kernels.compile import Kernel
 
+PACKED, PLAIN = "an adder layer, results packed before they are added", "an adder layer, results added as they come"
 CHANNELS, WIDTH, ROWS, RUNS = 16, 320, 16, 64
 TAPS = 9 * CHANNELS**2 * WIDTH * ROWS
 
 
 class AdderLayer:
-    """The kernel on random codes, on ``threads`` threads, each with a strip of its own."""
+    """The kernel in both forms on random codes, on ``threads`` threads, each with a strip of its own."""
 
     def __init__(self, threads: int, clock: Callable[[], float]) -> None:
-        kernels = shared_kernels()
-        self._kernel: Kernel = kernels.get(Shape("adder_u8.build", (CHANNELS, False, kernels.packs_sums)))
+        shapes = {name: Shape("adder_u8.build", (CHANNELS, False, name == PACKED)) for name in (PACKED, PLAIN)}
+        self._kernels = {name: shared_kernels().get(shape) for name, shape in shapes.items()}
         self._clock = clock
         self._strips = [_views(np.random.default_rng(thread)) for thread in range(threads)]
-        self.rate()
 
-    def rate(self) -> float:
+    def rate(self, name: str) -> float:
         """Absolute differences a second on all threads together, the rescaling to codes included."""
-        others = [threading.Thread(target=self._run, args=(strip,)) for strip in self._strips[1:]]
+        kernel = self._kernels[name]
+        others = [threading.Thread(target=_run, args=(kernel, strip)) for strip in self._strips[1:]]
         start = self._clock()
         for other in others:
             other.start()
-        self._run(self._strips[0])
+        _run(kernel, self._strips[0])
         for other in others:
             other.join()
         return TAPS * RUNS * len(self._strips) / (self._clock() - start)
 
-    def _run(self, views: tuple[View, ...]) -> None:
-        for _ in range(RUNS):
-            self._kernel(*views)
+
+def _run(kernel: Kernel, views: tuple[View, ...]) -> None:
+    for _ in range(RUNS):
+        kernel(*views)
 
 
 def _views(rng: np.random.Generator) -> tuple[View, ...]:
