@@ -41,7 +41,7 @@ def build(channels: int, skip: bool = False) -> Definition:
     active = activated(total + source[o, x, y], table[o, SLOPE])
     layer[o, x, y] = active + early[o, x, y] if skip else active
 
-    hold_in_registers(layer, maxima, (r.x, r.y, r.z), channels, PIXELS, LANES)
+    hold_in_registers(layer, maxima, (r.x, r.y, r.z), channels, PIXELS, LANES).unroll(r.y)
     inputs.compute_at(layer, hl.Var("xo")).unroll(x)
     inputs.update().unroll(x)
     return Definition(layer, (source, early, weights, table, one) if skip else (source, weights, table, one))
