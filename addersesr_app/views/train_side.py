@@ -45,7 +45,7 @@ class SideBySide(Card):
             grid.setColumnStretch(place, 1)
         for place, pane in enumerate(self.differences, 1):
             grid.addWidget(pane, 2, place)
-        hint = label(self.tr("Below: where each differs from the original, 8 times as bright."), "small", wrap=True)
+        hint = label(self.tr("Where each differs from the original, 8 times as bright."), "small", wrap=True)
         hint.setAlignment(Qt.AlignmentFlag.AlignTop)
         grid.addWidget(hint, 2, 0)
         super().__init__(

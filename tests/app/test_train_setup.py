@@ -137,8 +137,8 @@ def test_by_the_clock_a_run_has_the_steps_that_there_is_time_for(window, qtbot, 
     setup = window().training.page.setup
     setup.data.give(pictures[0])
     until(qtbot, lambda: setup.data.ready)
-    setup.show_step("run")
     setup.budget.more.setPlainText("m = 1\nint_features = 4\nfeature_size = 8\nhr_patch = 32\nthreads = 1")
+    setup.show_step("run")
     setup.budget.kind.button("time").click()
     setup.budget.minutes.setValue(2)
     assert not setup.start.isEnabled(), "not before it is known how long a step takes"
