@@ -60,7 +60,7 @@ def examine(where: Places) -> dict[str, Any]:
         "meters": {"found": [meter.name for meter in meters], "missing": list(missing)},
         "models": {"found": [model.id for model in catalogue.models()], "damaged": [problem.message for problem in catalogue.problems()]},
         "calibrated": None if calibration is None else len(calibration.rates),
-        "folders": {name: str(path) for name, path in asdict(where).items()},
+        "folders": {name: str(getattr(where, name)) for name in type(where).__annotations__},
     }
 
 
