@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from addersesr_app import __version__
-from addersesr_app.arguments import Parser, add_json, did_you_mean, file
 from addersesr_app.commands import COMMANDS, NAMES
 from addersesr_app.console import Console
 from engine.errors import AdderSESRError, Cancelled, UsageError
@@ -19,6 +18,8 @@ from engine.errors import AdderSESRError, Cancelled, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
+
+    from addersesr_app.arguments import Parser
 
 OK, SOME_FAILED, WRONG_USAGE, CANCELLED = 0, 1, 2, 130
 DESCRIPTION = "Upscale photos and videos on the computer you already have, see what each network costs, and train your own."
@@ -60,20 +61,31 @@ def _record(error: Exception) -> str:
 
 def _run(argv: Sequence[str], console: Console) -> int:
     words = with_command(argv)
+    if words == ["gui"]:  # nothing is to be parsed, and the window to be there at once
+        _start_log()
+        return int(import_module("addersesr_app.commands.gui").open_window())
+    from addersesr_app.arguments import file  # noqa: PLC0415 (as below)
+
     parser, chosen = build_parser(words[0])
     args, strangers = parser.parse_known_args(words)
     if hasattr(args, "inputs"):  # argparse takes inputs up to the first option only
         args.inputs += [file(word) for word in strangers if not word.startswith("-")]
         strangers = [word for word in strangers if word.startswith("-")]
     (chosen or parser).check_strangers(strangers)
-    logs, places = import_module("addersesr_app.logs"), import_module("addersesr_app.places")
-    logs.start(places.places().log)
+    _start_log()
     status: int = args.run(args, console)
     return status
 
 
+def _start_log() -> None:
+    logs, places = import_module("addersesr_app.logs"), import_module("addersesr_app.places")
+    logs.start(places.places().log)
+
+
 def build_parser(wanted: str) -> tuple[Parser, Parser | None]:
     """Return the whole command line's parser, and that of the sub-command ``wanted``, which alone gets its options."""
+    from addersesr_app.arguments import Parser, add_json  # noqa: PLC0415 (a window without arguments needs none)
+
     parser = Parser(prog="addersesr", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"addersesr {__version__}")
     choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -98,6 +110,8 @@ def with_command(argv: Sequence[str]) -> list[str]:
         return words
     if first.startswith("-") or Path(first).exists() or os.sep in first or Path(first).suffix:
         return ["gui", *words]
+    from addersesr_app.arguments import did_you_mean  # noqa: PLC0415 (as above)
+
     raise UsageError(f"{first}: neither a file nor one of {', '.join(NAMES)}{did_you_mean(first, NAMES)}")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from platformdirs import PlatformDirs
 
@@ -11,8 +11,7 @@ APPLICATION = "addersesr"
 SHIPPED_MODELS = Path(__file__).parent.parent / "resources" / "models"
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """Where things are. None of them needs to exist."""
 
     shipped_models: Path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,7 +65,7 @@ def picture_pages(app: QApplication, where: Places, theme: str, picture: Path, o
 def own_places(home: Path) -> Places:
     """Places below ``home``, so that nothing of the user's is shown or touched."""
     names = {name: home / name for name in ("calibration", "journal", "log", "settings")}
-    return replace(places(), user_models=home / "models", **names)
+    return places()._replace(user_models=home / "models", **names)
 
 
 def picture_energy(application: Application, file: Path) -> None:

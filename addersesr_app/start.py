@@ -46,7 +46,6 @@ def make_front(app: QApplication, where: Places, theme: str | None = None) -> Fr
 
 def main(files: Sequence[Path] = (), theme: str | None = None, page: str = "upscale") -> int:
     """Open the window with ``files`` and give its exit status."""
-    gc.disable()  # nothing of what is loaded now is garbage
     app = make_app()
     where = places()
     front = make_front(app, where, theme)

@@ -6,9 +6,8 @@ empty window is there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtCore import QObject, QRectF, QSize, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
@@ -24,8 +23,7 @@ HALF_LIGHT = 128
 ICONS = Path(resources.__file__).parent / "icons"
 
 
-@dataclass(frozen=True, slots=True)
-class Colours:
+class Colours(NamedTuple):
     """Every colour that the application uses, as ``#rrggbb``. Text on its ground has a contrast of at least 4.5."""
 
     ground: str
@@ -130,9 +128,10 @@ class Theme(QObject):
         dark = self._desktop_is_dark if self._choice == "auto" else self._choice == "dark"
         self.colours = DARK if dark else LIGHT
         self._app.setPalette(_palette(self.colours))
-        values = {field.name: str(getattr(self.colours, field.name)) for field in fields(self.colours)}
         kind = "dark" if dark else "light"
-        self._app.setStyleSheet(style_sheet(values, *((ICONS / f"{name}-{kind}.svg").as_posix() for name in ("chevron", "check"))))
+        self._app.setStyleSheet(
+            style_sheet(self.colours._asdict(), *((ICONS / f"{name}-{kind}.svg").as_posix() for name in ("chevron", "check")))
+        )
         self.changed.emit()
 
 

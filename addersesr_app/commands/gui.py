@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from addersesr_app.console import Console
 
@@ -24,12 +26,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, _console: Console) -> int:
+    """Open the window and give its exit status."""
+    return open_window(args.inputs, args.theme, args.page)
+
+
+def open_window(inputs: Sequence[Path] = (), theme: str | None = None, page: str = "upscale") -> int:
     """Open the window and give its exit status.
 
     Qt's event loop is not Python: a handler of ours would never be called there, so a signal ends the process as it does any
     other. Nothing is lost: the engine ends with its window, and the queue's journal is whole after every line.
     """
+    gc.disable()  # nothing of all that is loaded now is garbage; `addersesr_app.start` turns it on again
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    status: int = import_module("addersesr_app.start").main(args.inputs, theme=args.theme, page=args.page)
+    status: int = import_module("addersesr_app.start").main(inputs, theme=theme, page=page)
     return status

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ def window(needs_torch, qapp, tmp_path, window_models, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of torch, which takes far longer with more on a busy machine
     models = Path(shutil.copytree(window_models, tmp_path / "own" / "models"))
-    where = replace(places_in(tmp_path), user_models=models)
+    where = places_in(tmp_path)._replace(user_models=models)
     made = []
 
     def make():
@@ -83,7 +82,7 @@ def own_application(qapp, tmp_path, own_models, monkeypatch):
     """A window whose models are all the user's own."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of torch, which takes far longer with more on a busy machine
-    where = replace(places_in(tmp_path), user_models=own_models)
+    where = places_in(tmp_path)._replace(user_models=own_models)
     made = Application(qapp, where, "light", [sys.executable, "-c", SERVE, str(own_models)])
     made.start()
     yield made
