@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +57,8 @@ class LumaStage:
     ) -> None:
         self.spec = backends[0].spec
         self.computed, self.seen = 0.0, 0
-        self._info, self._fresh_every, self._tile, self._cancelled = info, fresh_every, tile, cancelled
+        self._info, self._fresh_every, self._tile = info, fresh_every, tile
+        self._cancelled, self._asking = cancelled, Lock()
         self._idle: SimpleQueue[Backend] = SimpleQueue()
         for backend in backends:
             self._idle.put(backend)
@@ -66,7 +68,7 @@ class LumaStage:
 
     def run(self, still: Still) -> Rough:
         """Begin the network's part of a frame. For one thread. Raises Cancelled; what the network raises comes with ``unit``."""
-        if self._cancelled():
+        if self._asked():
             raise Cancelled("cancelled")
         self.seen += 1
         if still.number % self._fresh_every == 0:
@@ -93,7 +95,7 @@ class LumaStage:
         """The network's output for a whole frame."""
         y = to_unit(luma, self._info.form, self._info.colours.range)
         with self._backend() as backend:
-            return run(backend, y, self._tile, cancelled=self._cancelled)
+            return run(backend, y, self._tile, cancelled=self._asked)
 
     def _part(self, luma: NDArray[Any], tile: Tile, before: Future[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The output of the frame before, one tile of it made anew."""
@@ -102,6 +104,11 @@ class LumaStage:
         with self._backend() as backend:
             joined[tile.core.slices(scale=self.spec.scale)] = run_tile(backend, y, tile)
         return joined
+
+    def _asked(self) -> bool:
+        """Whether to stop; while the answer is held back, as in a pause, one thread asks and the others wait for it."""
+        with self._asking:
+            return self._cancelled()
 
     @contextmanager
     def _backend(self) -> Iterator[Backend]:

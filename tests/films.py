@@ -21,7 +21,7 @@ def upscaled(
     model: Path, source: Path, cancelled: Callable[[], bool] = lambda: False, *, dry: bool = False, **settings: Any
 ) -> list[Event]:
     """The events of upscaling one film."""
-    job = jobs.Job((source,), jobs.Settings(model=str(model), backend="onnx", threads=1, **settings))
+    job = jobs.Job((source,), jobs.Settings(model=str(model), **{"backend": "onnx", "threads": 1, **settings}))
     return list(jobs.run(job, jobs.Tools(Catalogue([])), cancelled, dry=dry))
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from fractions import Fraction
 
 import av
@@ -117,3 +119,42 @@ def test_a_file_that_is_no_video_fails_alone(tmp_path, film_model):
     assert [type(event) for event in events][1:] == [Failed, Summary]
     assert events[1].error == "VideoError"
     assert str(bad) in events[1].message
+
+
+def test_a_pause_uses_no_processor_and_is_waited_for_by_one(tmp_path, film_model):
+    source = store_clip(tmp_path / "clip.mkv", 60, size=(96, 64), codec="ffv1")
+    paused, go, asking = threading.Event(), threading.Event(), []
+
+    def cancelled():
+        asking.append(1)
+        if len(asking) > 20 and not go.is_set():
+            paused.set()
+            waiting.append(1)
+            go.wait()
+        return False
+
+    waiting, events = [], []
+    thread = threading.Thread(target=lambda: events.extend(upscaled(film_model, source, cancelled, threads=2)))
+    thread.start()
+    assert paused.wait(30)
+    interval = threading.Event()
+    for _ in range(50):  # frames that were begun are finished first
+        before = time.process_time()
+        interval.wait(0.2)
+        used = time.process_time() - before
+        if used < 0.01:
+            break
+    assert used < 0.01
+    assert len(waiting) == 1, "a stopwatch around the pause would count it more than once"
+    go.set()
+    thread.join(60)
+    assert len(frames_of(output_of(events))) == 60
+
+
+def test_small_frames_side_by_side_come_out_in_their_order(tmp_path, film_model):
+    source = store_clip(tmp_path / "clip.mkv", 40, codec="ffv1")
+    one, four = (
+        frames_of(output_of(upscaled(film_model, source, codec="ffv1", threads=threads, existing="overwrite"))) for threads in (1, 4)
+    )
+    for alone, together in zip(one, four, strict=True):
+        np.testing.assert_array_equal(luma_of(alone), luma_of(together))
