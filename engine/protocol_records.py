@@ -75,6 +75,7 @@ class Output:
     height: int | None = None
     redo: str | None = None
     metadata: bool = True
+    provenance: bool = True
     codec: str = "auto"
     grade: Grade = "balanced"
     effort: Effort = "balanced"
