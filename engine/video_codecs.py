@@ -72,6 +72,8 @@ GRADE_STEPS: dict[Grade, float] = {"small": 1.4, "balanced": 1.0, "high": 0.75, 
 _AMF_MODES = {"rc": "qvbr"}
 _TWO_PLANES = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
 """Formats with Cb and Cr in one plane, by the planar ones that are converted to them for the encoder."""
+LIGHT_KEEPERS = frozenset({"x265", "av1"})
+"""Those whose encoders can be told HDR metadata."""
 TRIAL_SIDE = 256
 
 
@@ -105,7 +107,7 @@ class Wish:
 
 
 def choose(info: VideoInfo, width: int, extension: str, wish: Wish, tell: Callable[[str], None] = lambda _: None) -> Encoding:
-    """The encoding for a film that is to be ``width`` wide, going into a file with this ending.
+    """The encoding for a film that is to be ``width`` wide, going into a file with this ending; ``tell`` hears what will be lost.
 
     ``auto`` is H.264, H.265 where the film has a high dynamic range, AV1 in WebM. Where hardware was wished for that is not there or
     refuses, ``tell`` hears so and the processor does it. Raises VideoError for an encoder that this computer does not have.
@@ -121,12 +123,13 @@ def choose(info: VideoInfo, width: int, extension: str, wish: Wish, tell: Callab
     forms = _forms(CODERS[name].name)
     if forms is None:
         raise VideoError(f"the encoder {name} is not available on this computer")
-    options = _quality_options(name, wish)
-    if light := _light_words(info, name):
-        options["x265-params"] = f"{options['x265-params']}:{light}"
+    form = _nearest(info.form, forms, name)
+    for loss in _losses(info, form, name):
+        tell(loss)
+    options = _light_options(info, name, _quality_options(name, wish))
     if extension == ".avi":
         options["bf"] = "0"  # AVI has no time stamps, so no frames out of order
-    return Encoding(name, CODERS[name].name, _nearest(info.form, forms, name), tuple(sorted(options.items())))
+    return Encoding(name, CODERS[name].name, form, tuple(sorted(options.items())))
 
 
 def _quality_options(name: Codec, wish: Wish) -> dict[str, str]:
@@ -205,23 +208,50 @@ def _nearest(wanted: Sampling, forms: tuple[Sampling, ...], name: str) -> Sampli
     return min(forms, key=loss)
 
 
-def _light_words(info: VideoInfo, name: str) -> str:
-    """HDR metadata in x265's own words; empty without any, or for another encoder."""
+def _losses(info: VideoInfo, form: Sampling, name: str) -> list[str]:
+    """What of the film the encoder's format does not hold, in words."""
+    lost = []
+    if form.bits < info.form.bits:
+        lost.append(f"{name} holds {form.bits} bits a sample here: the film's {info.form.bits} are rounded")
+    if not info.form.grey and form.across * form.down > info.form.across * info.form.down:
+        lost.append(f"{name} holds less colour resolution here than the film has")
+    if info.light and name not in LIGHT_KEEPERS:
+        lost.append(f"{name} does not keep the film's HDR metadata (mastering display, light levels); x265 and av1 do")
+    return lost
+
+
+def _light_options(info: VideoInfo, name: str, options: dict[str, str]) -> dict[str, str]:
+    """The options with HDR metadata in the encoder's own words, where it has any."""
     light = dict(info.light)
-    if name != "x265" or not light:
-        return ""
-    words = ["hdr10=1"]
-    if mastering := light.get("MASTERING_DISPLAY_METADATA"):
-        words.append(f"master-display={mastering_words(mastering)}")
-    if level := light.get("CONTENT_LIGHT_LEVEL"):
-        words.append("max-cll={},{}".format(*struct.unpack_from("=II", level)))
-    return ":".join(words)
+    if name not in LIGHT_KEEPERS or not light:
+        return options
+    mastering, level = light.get("MASTERING_DISPLAY_METADATA"), light.get("CONTENT_LIGHT_LEVEL")
+    levels = struct.unpack_from("=II", level) if level else None
+    if name == "x265":
+        words = ["hdr10=1", *([f"master-display={mastering_words(mastering)}"] if mastering else [])]
+        words += ["max-cll={},{}".format(*levels)] if levels else []
+        return options | {"x265-params": ":".join([options["x265-params"], *words])}
+    words = [f"mastering-display={mastering_decimals(mastering)}"] if mastering else []
+    words += ["content-light={},{}".format(*levels)] if levels else []
+    return options | {"svtav1-params": ":".join(words)}
+
+
+def _mastering(data: bytes) -> list[float]:
+    """FFmpeg's AVMasteringDisplayMetadata: x and y of red, green, blue and white, then the least and the most luminance in cd/m²."""
+    numbers = struct.unpack_from("=20i", data)
+    return [numerator / denominator for numerator, denominator in zip(numbers[::2], numbers[1::2], strict=True)]
+
+
+def mastering_decimals(data: bytes) -> str:
+    """A mastering display as SVT-AV1 reads it: plain numbers."""
+    values = _mastering(data)
+    points = "".join(f"{letter}({values[i]:.5f},{values[i + 1]:.5f})" for letter, i in (("G", 2), ("B", 4), ("R", 0), ("WP", 6)))
+    return f"{points}L({values[9]:.4f},{values[8]:.4f})"
 
 
 def mastering_words(data: bytes) -> str:
-    """FFmpeg's AVMasteringDisplayMetadata as x265 writes it: primaries in 0.00002, luminance in 0.0001 cd/m²."""
-    numbers = struct.unpack_from("=20i", data)
-    values = [numerator / denominator for numerator, denominator in zip(numbers[::2], numbers[1::2], strict=True)]
+    """A mastering display as x265 reads it: primaries in 0.00002, luminance in 0.0001 cd/m²."""
+    values = _mastering(data)
     red, green, blue, white = (tuple(round(value * 50000) for value in values[i : i + 2]) for i in (0, 2, 4, 6))
     low, high = (round(value * 10000) for value in values[8:10])
     points = "".join(f"{letter}({x},{y})" for letter, (x, y) in (("G", green), ("B", blue), ("R", red), ("WP", white)))

@@ -75,7 +75,10 @@ def _add_film(out: OutputContainer, template: Any, info: VideoInfo, form: str) -
     except ValueError as error:
         raise OutputError(f"{form} cannot hold this codec ({error}); choose another --codec or --format") from error
     film.time_base = info.time_base
-    film.codec_context.sample_aspect_ratio = info.aspect
+    context, colours = film.codec_context, info.colours
+    context.sample_aspect_ratio = info.aspect
+    context.color_primaries, context.color_trc = colours.primaries, colours.transfer  # not every codec says so itself
+    context.colorspace, context.color_range = colours.matrix, colours.range
     if info.rotation:
         film.set_display_rotation(info.rotation)
     if form in ("mp4", "mov") and (tag := TAGS.get(template.codec_context.name)):

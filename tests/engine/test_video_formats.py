@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 
 import av
@@ -63,22 +64,54 @@ def test_colour_shape_and_rotation_are_carried_over(tmp_path, film_model):
     assert after.form.bits == 10
 
 
-def test_high_dynamic_range_keeps_its_light(tmp_path, film_model):
+@pytest.mark.parametrize(("codec", "name"), [("auto", "o.mp4"), ("x265", "o.mkv"), ("av1", "o.mkv"), ("av1", "o.webm"), ("x264", "o.mkv")])
+def test_high_dynamic_range_keeps_its_light(tmp_path, film_model, codec, name):
+    source = store_hdr(tmp_path / "hdr.mp4")
+    events = upscaled(film_model, source, codec=codec, destination=tmp_path / name)
+    before, after = examine(source), examine(output_of(events))
+    assert len(before.light) == 2
+    assert after.colours == before.colours
+    assert after.form.name == "yuv420p10le"
+    lost = [text for text in warnings_of(events) if "HDR metadata" in text]
+    assert bool(lost) == (codec == "x264")
+    if not lost:
+        assert light_of(after) == pytest.approx(light_of(before), rel=0.001), "but for the codec's own rounding"
+    assert "G(13250,34500)" in mastering_words(dict(before.light)["MASTERING_DISPLAY_METADATA"])
+
+
+def store_hdr(path):
+    """A film in HDR10."""
     light = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400:hdr10=1:log-level=none"
 
     def prepare(container, stream):
         context = stream.codec_context
         context.color_primaries, context.color_trc, context.colorspace = 9, 16, 9
 
-    source = store_clip(
-        tmp_path / "hdr.mp4", 3, form="yuv420p10le", codec="libx265", options={"x265-params": light}, prepare=prepare, size=(64, 48)
-    )
-    output = output_of(upscaled(film_model, source))
-    before, after = examine(source), examine(output)
-    assert before.light
-    assert after.light == before.light
-    assert "G(13250,34500)" in mastering_words(dict(after.light)["MASTERING_DISPLAY_METADATA"])
-    assert frames_of(output)[0].format.name == "yuv420p10le"
+    return store_clip(path, 3, form="yuv420p10le", codec="libx265", options={"x265-params": light}, prepare=prepare, size=(64, 48))
+
+
+def light_of(info):
+    """A mastering display's ten numbers and the two light levels."""
+    mastering, level = (dict(info.light)[name] for name in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"))
+    numbers = struct.unpack_from("=20i", mastering)
+    return [a / b for a, b in zip(numbers[::2], numbers[1::2], strict=True)] + list(struct.unpack_from("=II", level))
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "vp9", "x264"])
+def test_colours_are_told_by_the_container_where_the_codec_does_not(tmp_path, film_model, codec):
+    def prepare(container, stream):
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace, context.color_range = 9, 14, 9, 1
+
+    source = store_clip(tmp_path / "clip.mkv", 3, form="yuv420p", prepare=prepare)
+    assert examine(output_of(upscaled(film_model, source, codec=codec))).colours == examine(source).colours
+
+
+def test_bits_and_colour_that_a_codec_does_not_hold_are_said(tmp_path, film_model):
+    source = store_clip(tmp_path / "clip.mkv", 3, form="yuv444p10le", codec="ffv1", size=(64, 64))
+    told = warnings_of(upscaled(film_model, source, codec="vp9"))
+    assert any("8 bits a sample" in text for text in told)
+    assert any("colour resolution" in text for text in warnings_of(upscaled(film_model, source, codec="av1")))
 
 
 def test_interlaced_film_is_deinterlaced_unless_told_otherwise(tmp_path, film_model):
