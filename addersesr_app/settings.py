@@ -59,7 +59,8 @@ class Engine:
 class Saving:
     """Where results go. An empty ``folder`` is beside the source, an empty ``extension`` the source's own.
 
-    An empty ``template`` is ``{stem}_x{scale}``, but the source's own name for what is found in a folder. ``metadata``: keep EXIF and XMP.
+    An empty ``template`` is ``{stem}_x{scale}``, but the source's own name for what is found in a folder. ``metadata``: keep EXIF and XMP;
+    ``provenance``: note there how a result was made.
     """
 
     folder: str = ""
@@ -68,6 +69,7 @@ class Saving:
     quality: int = 95
     existing: Existing = "rename"
     metadata: bool = True
+    provenance: bool = True
 
 
 @dataclass(frozen=True, slots=True)

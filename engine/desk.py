@@ -167,9 +167,10 @@ class Desk:
         target, backend = planned.tasks[0].output, self._upscaler(request.network).backend
         model, size = self._entry(request.network.model)[1].model, (kept.width, kept.height)
         made = provenance.made_with(model, backend, size, SCREEN_TILE, output.quality, Path(request.path))
-        metadata = provenance.record(kept.metadata, made) if rules.metadata else kept.metadata.bare()
+        own = kept.metadata if rules.metadata else kept.metadata.bare()
+        metadata = provenance.record(own, made) if rules.metadata and rules.provenance else own
         images.write(replace(kept, metadata=metadata), target, quality=output.quality, overwrite=output.existing == "overwrite")
-        for warning in (*kept.warnings, *losses(target, Layout.of(kept), metadata)):
+        for warning in (*kept.warnings, *losses(target, Layout.of(kept), own)):
             tell(Warned(request.path, warning))
         return Saved(request.id, request.path, str(target))
 
@@ -338,6 +339,7 @@ def settings(network: Network, output: Output) -> jobs.Settings:
         existing=output.existing,
         redo=Path(output.redo) if output.redo else None,
         metadata=output.metadata,
+        provenance=output.provenance,
         codec=output.codec,
         grade=output.grade,
         effort=output.effort,

@@ -81,7 +81,7 @@ class OutputPanel(QWidget):
         """Where results go by the settings."""
         saving = self._preferences.settings.saving
         named = (saving.folder or None, saving.template or None, saving.extension or None)
-        return Output(*named, saving.quality, saving.existing, metadata=saving.metadata)
+        return Output(*named, saving.quality, saving.existing, metadata=saving.metadata, provenance=saving.provenance)
 
     def output(self, file: str | None = None) -> Output:
         """Where the open picture's result goes by the settings, or to ``file``; and its exact size."""

@@ -121,6 +121,10 @@ class SettingsPage(QWidget):
         metadata.setToolTip(self.tr("The date, the camera, the place. Colour profiles are kept anyway."))
         metadata.setChecked(saving.metadata)
         metadata.toggled.connect(lambda value: self._preferences.change("saving", metadata=value))
+        provenance = QCheckBox(self.tr("Note in a result how it was made, so that it can be made again exactly"))
+        provenance.setToolTip(self.tr("The network, its settings, and a checksum of the source, in the XMP"))
+        provenance.setChecked(saving.provenance)
+        provenance.toggled.connect(lambda value: self._preferences.change("saving", provenance=value))
         where = QWidget()
         where.setLayout(row(folder, choose))
         self._template_changed(saving.template)
@@ -136,6 +140,7 @@ class SettingsPage(QWidget):
                 quality.setValue(now.quality)
                 existing.choose(now.existing)
                 metadata.setChecked(now.metadata)
+                provenance.setChecked(now.provenance)
 
         self._preferences.changed.connect(follow)
         return _card(
@@ -148,6 +153,7 @@ class SettingsPage(QWidget):
                 (self.tr("Quality"), quality),
                 (self.tr("If the name is taken"), existing),
                 ("", metadata),
+                ("", provenance),
             ],
         )
 

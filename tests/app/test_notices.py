@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QCheckBox, QFileDialog
 
 from engine import images
 from engine.picture import Metadata, Picture
@@ -97,6 +97,23 @@ def test_a_saved_result_that_is_opened_offers_to_be_made_again(application, qtbo
     [job] = application.queue.model.jobs
     assert job.warnings == [f"pixel for pixel the same as {result}"]
     assert (tmp_path / "photo_x2-1.png").read_bytes() == result.read_bytes()
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_result_says_nothing_of_itself_where_a_person_does_not_want_it_to(application, qtbot, tmp_path, shown):
+    ready(application, qtbot)
+    application.window.show_page("settings")
+    [box] = [box for box in application.window.findChildren(QCheckBox) if box.text().startswith("Note in a result how")]
+    assert box.isChecked(), "it is a choice, on by default"
+    box.setChecked(False)
+    application.window.show_page("upscale")
+    opened(application, qtbot, store_photo(tmp_path / "photo.png", 40, 30))
+    if shown:
+        application.session.upscale()
+        until(qtbot, lambda: application.session.state == "done")
+    with qtbot.waitSignal(application.session.saved, timeout=WAIT_MS):
+        application.upscale_page.save()
+    assert images.read(tmp_path / "photo_x2.png").metadata.xmp is None
 
 
 def test_all_pages_are_saved_though_one_is_shown(application, qtbot, tmp_path):
