@@ -94,14 +94,29 @@ class SettingsPage(QWidget):
         rows += [("", at_once), ("", suited)]
         return _card(self.tr("Engine"), rows)
 
+    def _folder_box(self, folder: str) -> tuple[QLineEdit, QWidget]:
+        """Where results go: the line for the folder, and it with a button."""
+        line = QLineEdit(folder)
+        line.setPlaceholderText(self.tr("Beside the source"))
+        line.editingFinished.connect(lambda: self._preferences.change("saving", folder=line.text().strip()))
+        line.setAccessibleName(self.tr("Folder for results"))
+        choose = Button(self._theme, self.tr("Choose…"))
+        choose.clicked.connect(lambda: self._choose_folder(line))
+        both = QWidget()
+        both.setLayout(row(line, choose))
+        return line, both
+
+    def _choice(self, key: str, text: str) -> QCheckBox:
+        """A box for a setting of saving that is on or off, which follows what changes it elsewhere."""
+        box = QCheckBox(text)
+        box.setChecked(getattr(self._preferences.settings.saving, key))
+        box.toggled.connect(lambda value: self._preferences.change("saving", **{key: value}))
+        self._preferences.changed.connect(lambda _group: box.setChecked(getattr(self._preferences.settings.saving, key)))
+        return box
+
     def _saving_card(self) -> Card:
         saving = self._preferences.settings.saving
-        folder = QLineEdit(saving.folder)
-        folder.setPlaceholderText(self.tr("Beside the source"))
-        folder.editingFinished.connect(lambda: self._preferences.change("saving", folder=folder.text().strip()))
-        folder.setAccessibleName(self.tr("Folder for results"))
-        choose = Button(self._theme, self.tr("Choose…"))
-        choose.clicked.connect(lambda: self._choose_folder(folder))
+        folder, where = self._folder_box(saving.folder)
         template = QLineEdit(saving.template)
         template.setPlaceholderText(DEFAULT_TEMPLATE)
         self._example = label("", "small", wrap=True)
@@ -117,16 +132,10 @@ class SettingsPage(QWidget):
         )
         existing.choose(saving.existing)
         existing.chosen.connect(lambda value: self._preferences.change("saving", existing=value))
-        metadata = QCheckBox(self.tr("Keep what the picture says of itself (EXIF, XMP)"))
+        metadata = self._choice("metadata", self.tr("Keep what the picture says of itself (EXIF, XMP)"))
         metadata.setToolTip(self.tr("The date, the camera, the place. Colour profiles are kept anyway."))
-        metadata.setChecked(saving.metadata)
-        metadata.toggled.connect(lambda value: self._preferences.change("saving", metadata=value))
-        provenance = QCheckBox(self.tr("Note in a result how it was made, so that it can be made again exactly"))
+        provenance = self._choice("provenance", self.tr("Note in a result how it was made, so that it can be made again exactly"))
         provenance.setToolTip(self.tr("The network, its settings, and a checksum of the source, in the XMP"))
-        provenance.setChecked(saving.provenance)
-        provenance.toggled.connect(lambda value: self._preferences.change("saving", provenance=value))
-        where = QWidget()
-        where.setLayout(row(folder, choose))
         self._template_changed(saving.template)
 
         def follow(group: str) -> None:
@@ -139,8 +148,6 @@ class SettingsPage(QWidget):
                 kind.setCurrentIndex(max(kind.findData(now.extension), 0))
                 quality.setValue(now.quality)
                 existing.choose(now.existing)
-                metadata.setChecked(now.metadata)
-                provenance.setChecked(now.provenance)
 
         self._preferences.changed.connect(follow)
         return _card(
