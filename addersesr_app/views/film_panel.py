@@ -29,24 +29,7 @@ class FilmPanel(QWidget):
         as_source = self.tr("As the source")
         endings = ((as_source, ""), *((ending[1:].upper(), ending) for ending in (".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts")))
         self.container = self._box(self.tr("Container"), endings)
-        codecs = (
-            (self.tr("Automatic"), "auto"),
-            ("H.264 (x264)", "x264"),
-            ("H.265 (x265)", "x265"),
-            ("AV1", "av1"),
-            ("VP9", "vp9"),
-            (self.tr("FFV1 (lossless)"), "ffv1"),
-            ("ProRes", "prores"),
-            (self.tr("H.264, NVIDIA's card"), "h264-nvenc"),
-            (self.tr("H.265, NVIDIA's card"), "hevc-nvenc"),
-            (self.tr("H.264, Intel's graphics"), "h264-qsv"),
-            (self.tr("H.265, Intel's graphics"), "hevc-qsv"),
-            (self.tr("H.264, AMD's card"), "h264-amf"),
-            (self.tr("H.265, AMD's card"), "hevc-amf"),
-            (self.tr("H.264, Apple's hardware"), "h264-videotoolbox"),
-            (self.tr("H.265, Apple's hardware"), "hevc-videotoolbox"),
-        )
-        self.codec = self._box(self.tr("Codec"), codecs)
+        self.codec = self._box(self.tr("Codec"), self._codecs())
         self.codec.setToolTip(self.tr("Where hardware is not there, the processor does it and says so."))
         grades = (
             (self.tr("Small file"), "small"),
@@ -103,6 +86,26 @@ class FilmPanel(QWidget):
             grade=cast("Grade", self.grade.currentData()),
             effort=cast("Effort", self.effort.currentData()),
             keep_interlaced=self.interlaced.isChecked() and self.interlaced.isVisibleTo(self),
+        )
+
+    def _codecs(self) -> tuple[tuple[str, str], ...]:
+        """The codecs by their names for people, those in hardware last."""
+        return (
+            (self.tr("Automatic"), "auto"),
+            ("H.264 (x264)", "x264"),
+            ("H.265 (x265)", "x265"),
+            ("AV1", "av1"),
+            ("VP9", "vp9"),
+            (self.tr("FFV1 (lossless)"), "ffv1"),
+            ("ProRes", "prores"),
+            (self.tr("H.264, NVIDIA's card"), "h264-nvenc"),
+            (self.tr("H.265, NVIDIA's card"), "hevc-nvenc"),
+            (self.tr("H.264, Intel's graphics"), "h264-qsv"),
+            (self.tr("H.265, Intel's graphics"), "hevc-qsv"),
+            (self.tr("H.264, AMD's card"), "h264-amf"),
+            (self.tr("H.265, AMD's card"), "hevc-amf"),
+            (self.tr("H.264, Apple's hardware"), "h264-videotoolbox"),
+            (self.tr("H.265, Apple's hardware"), "hevc-videotoolbox"),
         )
 
     def _box(self, name: str, choices: Sequence[tuple[str, str]], chosen: str = "") -> QComboBox:
