@@ -55,7 +55,7 @@ def test_the_table_needs_its_markers() -> None:
         figures.with_table("no markers", "")
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/energy.md", "docs/model-files.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/energy.md", "docs/model-files.md", "docs/pictures.md"])
 def test_links_between_documents_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text("utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
