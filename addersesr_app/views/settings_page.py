@@ -134,8 +134,8 @@ class SettingsPage(QWidget):
         existing.chosen.connect(lambda value: self._preferences.change("saving", existing=value))
         metadata = self._choice("metadata", self.tr("Keep what the picture says of itself (EXIF, XMP)"))
         metadata.setToolTip(self.tr("The date, the camera, the place. Colour profiles are kept anyway."))
-        provenance = self._choice("provenance", self.tr("Note in a result how it was made, so that it can be made again exactly"))
-        provenance.setToolTip(self.tr("The network, its settings, and a checksum of the source, in the XMP"))
+        provenance = self._choice("provenance", self.tr("Note in a result how it was made"))
+        provenance.setToolTip(self.tr("The network, its settings, and a checksum of the source, in the XMP: it can be made again exactly"))
         self._template_changed(saving.template)
 
         def follow(group: str) -> None:
