@@ -2,13 +2,14 @@
 
 import pytest
 
+from addersesr_app.theme import Theme
 from addersesr_app.views.energy_panel import EnergyPanel
 from engine.network import ForeignSpec
 
 
 @pytest.mark.parametrize(("macs", "shown"), [(1000, "230 M"), (None, "unknown")])
-def test_the_panel_says_what_is_known(qtbot, macs, shown):
-    panel = EnergyPanel()
+def test_the_panel_says_what_is_known(qapp, qtbot, macs, shown):
+    panel = EnergyPanel(Theme(qapp, "light"))
     qtbot.addWidget(panel)
     panel.show_network("theirs", ForeignSpec(4, 3, 10, 12_345, 64, macs=macs), "fp32")
     panel.show_size(640, 360)
