@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from engine.events import Event
+from engine.footprint import peak_bytes
 from training.data import Pair, Patches
 from training.loop import Trainer
 from training.memory import keep_freed_memory
@@ -73,9 +73,4 @@ def _memory_mb(device: torch.device) -> float | None:
     """The most that was in use, in MiB."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    if sys.platform == "win32":
-        return None
-    import resource  # noqa: PLC0415 (not on Windows)
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (2**20 if sys.platform == "darwin" else 2**10)
+    return peak_bytes() / 2**20 or None

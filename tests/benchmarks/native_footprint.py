@@ -6,7 +6,6 @@ first result (320x180), with an empty folder for compiled kernels and with a fil
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ def child(backend: str, file: Path, precision: str, width: int, height: int, fol
     import numpy as np  # noqa: PLC0415 - imports are part of a cold start
 
     from engine import weights  # noqa: PLC0415
+    from engine.footprint import peak_bytes  # noqa: PLC0415
 
     model = weights.read(file)
     if backend == "native":
@@ -32,7 +32,7 @@ def child(backend: str, file: Path, precision: str, width: int, height: int, fol
         from engine.backends.onnx import OnnxBackend  # noqa: PLC0415
 
         OnnxBackend(model, precision).run(np.zeros((height, width), np.float32))
-    sys.stdout.write(f"{time.perf_counter() - START} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}\n")
+    sys.stdout.write(f"{time.perf_counter() - START} {peak_bytes() / (1 << 20)}\n")
 
 
 def measure(*arguments: object) -> tuple[float, float]:

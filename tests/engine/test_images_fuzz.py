@@ -19,11 +19,12 @@ ROOT = Path(__file__).parents[2]
 EACH = 200
 MOST_SECONDS, MOST_MB = 10, 900
 READER = """
-import json, resource, sys, time, zlib
+import json, sys, time, zlib
 from pathlib import Path
 import numpy as np
 from engine import images
 from engine.errors import PictureError
+from engine.footprint import peak_bytes
 
 def damaged(whole, draw):
     data = bytearray(whole)
@@ -60,8 +61,7 @@ for name in sorted(Path(sys.argv[1]).glob("*.whole")):
             assert str(path) in str(error) and "\\n" not in str(error), error
             outcomes["refused"] += 1
         slowest = max(slowest, time.process_time() - started)
-peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-print(json.dumps({**outcomes, "slowest": slowest, "peak_mb": peak_mb}))
+print(json.dumps({**outcomes, "slowest": slowest, "peak_mb": peak_bytes() / (1 << 20)}))
 """
 
 

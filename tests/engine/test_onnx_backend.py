@@ -84,6 +84,7 @@ import resource
 import numpy as np
 from engine.backends.onnx import OnnxBackend
 from engine.errors import BackendError
+from engine.footprint import peak_bytes
 from engine.network import NetworkSpec
 from tests.networks import random_model
 backend = OnnxBackend(random_model(NetworkSpec(2, 2, 64)), threads=1)
@@ -112,15 +113,16 @@ def test_out_of_memory_is_one_clear_error_and_not_the_end() -> None:
 
 
 MEMORY = """
-import resource, sys
+import sys
 import numpy as np
 from engine.backends.onnx import OnnxBackend
+from engine.footprint import peak_bytes
 from engine.network import NetworkSpec
 from tests.networks import random_model
 backend = OnnxBackend(random_model(NetworkSpec(2, 5, 16, sys.argv[1])), threads=2)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_bytes()
 backend.run(np.zeros((360, 640), np.float32))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak_bytes() - before)
 """
 
 

@@ -29,10 +29,11 @@ WIDTH, HEIGHTS = 3000, (800, 2400)
 MOST_MORE_MB = 100
 """How much more memory the higher picture may take: whole, its input, result and their floats are larger by 360 MB."""
 PEAK = """
-import json, resource, sys
+import json, sys
 from addersesr_app.cli import main
-status, units = main(sys.argv[1:]), 1 << 20 if sys.platform == "darwin" else 1 << 10
-print(json.dumps({"status": status, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / units}))
+from engine.footprint import peak_bytes
+status = main(sys.argv[1:])
+print(json.dumps({"status": status, "mb": peak_bytes() / (1 << 20)}))
 """
 
 

@@ -11,15 +11,16 @@ from tests.clips import store_clip
 from tests.commands import ROOT
 
 SCRIPT = """
-import resource, sys
+import sys
 from pathlib import Path
 from engine import jobs
 from engine.catalogue import Catalogue
 from engine.events import Finished
+from engine.footprint import peak_bytes
 settings = jobs.Settings(model=sys.argv[1], backend="onnx", threads=1, effort="fast")
 events = list(jobs.run(jobs.Job((Path(sys.argv[2]),), settings), jobs.Tools(Catalogue([]))))
 [end] = [event for event in events if isinstance(event, Finished)]
-print(end.frames, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(end.frames, peak_bytes() >> 20)
 """
 ALLOWED_MIB = 24
 """For what grows a little with a film's length: its index, the allocator's slack. Its frames would be 135 MiB as they are."""
