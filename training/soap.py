@@ -3,8 +3,8 @@
 Adam takes each weight by itself. The kernels of a network this small are badly conditioned: what one channel learns undoes what
 another has learnt, and most steps go into that. SOAP keeps running means of G Gᵀ and Gᵀ G of each kernel's gradient G (outputs ×
 everything else), turns the gradient into their eigenvectors' coordinates, where its entries hardly depend on each other, and takes
-Adam's step there. The matrices are small (16 × 16 and 144 × 144 for a layer of SESR-M5), so a step costs a tenth more and is worth
-five to ten of Adam's: the figures are in `docs/training.md`.
+Adam's step there. The matrices are small (16 × 16 and 144 × 144 for a layer of SESR-M5), so this costs no more than expanding the kernels
+did. What it gains, most of it early in a run, is in `docs/training.md`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _move(parameter: Tensor, gradient: Tensor, state: dict[str, Any], group: dic
     direction = _turn(state["mean"], bases).div_(spread).div_(1 - slow ** state["step"])
     parameter.sub_(_turn_back(direction, bases).view_as(parameter), alpha=group["lr"])
     if gradient.ndim > 1:
-        _observe(gradient, state, fast, refresh=state["step"] % group["every"] == 1)
+        _observe(gradient, state, fast, refresh=state["step"] % group["every"] == 1 % group["every"])
 
 
 def _bases(gradient: Tensor, state: dict[str, Any]) -> tuple[Tensor | None, Tensor | None]:

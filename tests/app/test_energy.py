@@ -11,7 +11,7 @@ from addersesr_app.app import Application
 from addersesr_app.energies import added, labels, total, words
 from engine import cost, weights
 from engine.events import Energy
-from tests.windows import SPECS, WAIT_MS, end_application, mild, places_in, store_photo
+from tests.windows import SPECS, WAIT_MS, end_application, make_application, mild, places_in, store_photo
 
 METERED = """
 import sys, threading, time
@@ -61,15 +61,12 @@ def judged(qapp, qtbot, tmp_path, random_model):
     for identity, figure in (("tiny-x2", 36.0), ("slow-x2", 38.0), ("adder-x2", 37.0)):
         model = mild(random_model(SPECS[identity]), identity)
         weights.write(model.with_about(psnr={"Set5": figure}), folder / f"{identity}.safetensors")
-    made = Application(qapp, places_in(tmp_path / "home"), "dark", [sys.executable, "-c", SERVE, str(folder)])
+    made = make_application(qapp, tmp_path / "home", folder)
     made.preferences.change("engine", at_once=False)
     made.start()
     until(qtbot, lambda: made.upscale_page.network() is not None)
     yield made
     end_application(qapp, made)
-
-
-SERVE = "import sys; from pathlib import Path; from engine.server import serve; sys.exit(serve([Path(sys.argv[1])]))"
 
 
 def test_energy_runs_along_and_is_measured_in_the_end(metered, qtbot, tmp_path):

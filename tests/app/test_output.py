@@ -1,17 +1,14 @@
 """Where results go: presets, metadata, an exact size; and which network a picture gets by itself."""
 
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 from PySide6.QtCore import Qt
 
 from addersesr_app import settings
-from addersesr_app.app import Application
 from addersesr_app.settings import Preset
 from engine import images, weights
-from tests.windows import SERVE, SPECS, WAIT_MS, end_application, mild, places_in, store_photo
+from tests.windows import SPECS, WAIT_MS, end_application, make_application, mild, store_photo
 
 
 def until(qtbot, reached):
@@ -83,7 +80,7 @@ def shelf(qapp, qtbot, tmp_path, random_model):
     for identity in ("tiny-x2", "tiny-x2-photo"):
         weights.write(mild(random_model(SPECS["tiny-x2"]), identity), folder / f"{identity}.safetensors")
     (folder / "catalogue.toml").write_text('order = ["tiny-x2", "tiny-x2-photo"]', "utf-8")
-    made = Application(qapp, places_in(tmp_path / "home"), "dark", [sys.executable, "-c", SERVE, str(folder)])
+    made = make_application(qapp, tmp_path / "home", folder)
     made.preferences.change("engine", at_once=False)
     made.start()
     until(qtbot, lambda: made.upscale_page.network() is not None)

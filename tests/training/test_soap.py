@@ -59,13 +59,14 @@ def test_a_vector_or_a_number_takes_adams_steps(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-def test_turned_coordinates_give_turned_steps() -> None:
+@pytest.mark.parametrize("every", [1, 2])
+def test_turned_coordinates_give_turned_steps(every: int) -> None:
     """Unlike Adam's, its steps do not depend on the coordinates that a kernel is written in."""
     torch.manual_seed(1)
     gradients = [torch.randn(9, 9, dtype=torch.float64) for _ in range(25)]
     left, right = (torch.linalg.qr(torch.randn(9, 9).double())[0] for _ in range(2))
     straight, turned = (torch.nn.Parameter(torch.zeros(9, 9, dtype=torch.float64)) for _ in range(2))
-    one, other = SOAP([straight], 0.01, every=2), SOAP([turned], 0.01, every=2)
+    one, other = SOAP([straight], 0.01, every=every), SOAP([turned], 0.01, every=every)
     for gradient in gradients:
         straight.grad, turned.grad = gradient, left @ gradient @ right
         one.step()
