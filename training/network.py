@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from engine.network import BODY_KERNEL, OUTER_KERNEL, NetworkSpec
 from engine.weights import Model
+from training.activation import PReLU
 from training.adder import moments
 from training.blocks import AdderBlock, CollapsibleLinear, Form
 
@@ -236,7 +237,7 @@ def collapse_to_model(network: Network, identity: str, about: Mapping[str, Any])
 
 def activation(spec: NetworkSpec) -> nn.Module:
     """The activation behind a body layer: PReLU with a slope a channel, or ReLU."""
-    return nn.PReLU(spec.f, init=0.25) if spec.activation == "prelu" else nn.ReLU()
+    return PReLU(spec.f, init=0.25) if spec.activation == "prelu" else nn.ReLU()
 
 
 def _parts(block: nn.Module) -> tuple[str, ...]:
