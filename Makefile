@@ -5,6 +5,8 @@
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
 	if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; then echo $$python; break; fi; done)
 VENV ?= .venv
+# Which of ONNX Runtime's packages: cpu, cuda, directml, openvino, rocm or webgpu (docs/back-ends.md).
+RUNTIME ?= cpu
 EXTRAS ?= train,dev
 BIN := $(VENV)/bin
 CONSTRAINTS := packaging/constraints.txt
@@ -13,8 +15,9 @@ TEST_READY := $(VENV)/ready-to-test
 SAMPLE := resources/sample.png
 PACKAGES := engine training addersesr_app resources
 CODE := $(PACKAGES) tests
+RUNTIME_PACKAGES := onnxruntime onnxruntime-directml onnxruntime-gpu onnxruntime-migraphx onnxruntime-openvino onnxruntime-webgpu
 
-.PHONY: help run install test lint format format-check types contracts check table screenshots bench clean
+.PHONY: help run install runtime test lint format format-check types contracts check table screenshots bench clean
 
 help:  ## Show what can be done
 	@sed -n 's/^\([a-z-]*\):.*##\(.*\)/\1\t\2/p' Makefile | expand -t 16
@@ -23,6 +26,11 @@ run: $(RUN_READY)  ## Install what is needed and open the window on the sample p
 	$(BIN)/addersesr gui $(SAMPLE)
 
 install: $(RUN_READY)  ## Install what is needed into .venv, without torch
+
+runtime: $(RUN_READY)  ## Put another of ONNX Runtime's packages in place of the one that is installed: make runtime RUNTIME=cuda
+	$(BIN)/python -m pip uninstall --quiet --yes $(RUNTIME_PACKAGES)
+	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e '.[$(RUNTIME)]'
+	$(BIN)/addersesr doctor
 
 test: $(TEST_READY)  ## Install what is needed, torch included, and run every test without a display
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(PYTEST)
@@ -63,9 +71,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (on Debian and Ubuntu: apt install python3-venv)" >&2; rm -rf $(VENV); exit 1; }
 
 $(RUN_READY): pyproject.toml $(CONSTRAINTS) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e .
+	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e '.[$(RUNTIME)]'
 	@touch $@
 
 $(TEST_READY): pyproject.toml $(CONSTRAINTS) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e '.[$(RUNTIME),$(EXTRAS)]'
 	@touch $@ $(RUN_READY)

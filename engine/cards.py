@@ -39,4 +39,4 @@ def model_card(entry: Entry) -> ModelCard:
 
 def backend_card(info: BackendInfo) -> BackendCard:
     """What the window is told of a back end."""
-    return BackendCard(info.name, info.problem is None, info.version or "", info.devices, info.problem or "")
+    return BackendCard(info.name, info.problem is None, info.version or "", info.devices, info.problem or "", info.note)

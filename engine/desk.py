@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -16,10 +15,10 @@ import numpy as np
 from engine import images, jobs, preview, provenance, sights
 from engine.backends import choose
 from engine.cards import backend_card, model_card
-from engine.errors import OutputError, PictureError
+from engine.errors import BackendError, OutputError, PictureError
 from engine.events import Event, Failed, Finished, Progress, Skipped, Summary, Warned
 from engine.formats import losses
-from engine.gallery import MOST_SHOWN_PIXELS, Gallery, Stamp, Wall, check_shown, stamp_of
+from engine.gallery import MOST_SHOWN_PIXELS, Gallery, Wall, check_shown
 from engine.ledger import Ledger
 from engine.planning import plan
 from engine.protocol import (
@@ -48,6 +47,7 @@ from engine.protocol import (
     Upscale,
 )
 from engine.rows import Layout
+from engine.runners import Runners
 from engine.selection import Target, select
 from engine.spending import Spending
 from engine.suited import finding
@@ -57,7 +57,6 @@ from engine.video_options import Excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from engine.catalogue import Entry
     from engine.picture import Picture
 
     Tell = Callable[[Event], None]
@@ -79,13 +78,12 @@ class Desk:
         self._tools, self._catalogue = tools, tools.catalogue
         self._gallery = Gallery()
         self._wall = Wall()
-        self._own = threading.local()
+        self._runners = Runners(tools.catalogue, tools.calibration, SCREEN_TILE)
         self._beside = ThreadPoolExecutor(1, "beside")
-        self._entries: dict[str, tuple[Stamp, Entry]] = {}
 
     def hello(self, request: Hello) -> Ready:
         """Say which models there are, looking again."""
-        self._entries.clear()
+        self._runners.look_again()
         calibration, tools = self._tools.calibration, self._tools
         power = Power(calibration.watts if calibration else None, tuple(meter.name for meter in tools.meters), tuple(tools.missing_meters))
         return Ready(request.id, os.getpid(), tuple(map(model_card, self._catalogue.entries())), power)
@@ -145,10 +143,17 @@ class Desk:
 
     def show(self, request: Show, tell: Tell, cancelled: Asked) -> Shown:
         """Upscale a whole picture in memory."""
-        upscaler, spending = self._upscaler(request.network), Spending(self._tools.meters, tell, cancelled)
-        result = self._result(request, spending.tell, spending.cancelled)
+        spending = Spending(self._tools.meters, tell, cancelled)
+        while True:
+            try:
+                result = self._result(request, spending.tell, spending.cancelled)
+                break
+            except BackendError as error:
+                self._runners.replace(request.network, error)
         seconds, measured_mj = spending.seconds, spending.measured_mj()
-        pixels, made_by = self._wall.hang(result), upscaler.backend
+        for warning in self._runners.untold(request.network):
+            tell(Warned(request.path, warning))
+        pixels, made_by = self._wall.hang(result), self._upscaler(request.network).backend
         size = (result.width, result.height)
         return Shown(request.id, request.path, request.network, made_by.name, made_by.precision, seconds, *size, pixels, measured_mj)
 
@@ -165,7 +170,7 @@ class Desk:
         if not planned.tasks:
             raise PictureError("; ".join(str(notice.to_dict().get("message") or notice.to_dict()) for notice in planned.notices))
         target, backend = planned.tasks[0].output, self._upscaler(request.network).backend
-        model, size = self._entry(request.network.model)[1].model, (kept.width, kept.height)
+        model, size = self._runners.entry(request.network.model)[1].model, (kept.width, kept.height)
         made = provenance.made_with(model, backend, size, SCREEN_TILE, output.quality, Path(request.path))
         own = kept.metadata if rules.metadata else kept.metadata.bare()
         metadata = provenance.record(own, made) if rules.metadata and rules.provenance else own
@@ -301,25 +306,11 @@ class Desk:
 
     def _upscaler(self, network: Network) -> Upscaler:
         """The network made ready for this thread. Raises ModelError, BackendError."""
-        kept: dict[Network, tuple[Stamp, Upscaler]] = self._own.__dict__.setdefault("kept", {})
-        stamp, entry = self._entry(network.model)
-        if network not in kept or kept[network][0] != stamp:
-            measured = self._tools.calibration.measured if self._tools.calibration else None
-            backend = choose.create(entry.model, network.backend, network.device, network.precision, network.threads, measured)
-            kept[network] = (stamp, Upscaler(backend, tile=SCREEN_TILE))
-        return kept[network][1]
+        return self._runners.upscaler(network)
 
     def _previewer(self, network: Network) -> Upscaler:
         """As `_upscaler`, for what is visible."""
         return Upscaler(self._upscaler(network).backend, tile=PREVIEW_TILE)
-
-    def _entry(self, model: str) -> tuple[Stamp, Entry]:
-        """A model and its file as it is now, read again only when that changed."""
-        known = self._entries.get(model)
-        if known is None or stamp_of(str(known[1].file)) != known[0]:
-            entry = self._catalogue.entry(model)
-            known = self._entries[model] = (stamp_of(str(entry.file)), entry)
-        return known
 
 
 def settings(network: Network, output: Output) -> jobs.Settings:

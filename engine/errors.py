@@ -31,6 +31,10 @@ class BackendError(AdderSESRError):
     """A back end is missing, refuses a network or failed while running."""
 
 
+class DeviceError(BackendError):
+    """A device that is there cannot be used: its driver or libraries are missing, or it failed. The CPU can go on."""
+
+
 class DataError(AdderSESRError):
     """A data set is empty, inconsistent or overlaps what it must not."""
 

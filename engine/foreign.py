@@ -15,6 +15,7 @@ import stat
 from dataclasses import asdict, dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any
 
+from engine.backends import runtimes
 from engine.errors import ModelError
 from engine.network import ForeignSpec
 from engine.weights import Model, checked_id
@@ -97,7 +98,7 @@ def _tried(path: Path, data: bytes) -> ForeignModel:
     try:
         from engine import trial  # noqa: PLC0415 (the runtime is loaded only where a network has to be tried)
     except ImportError as error:
-        raise ModelError(f"{path}: ONNX files need ONNX Runtime: pip install onnxruntime onnx ({error})") from error
+        raise ModelError(f"{path}: ONNX files need ONNX Runtime; {runtimes.REMEDY} ({error})") from error
     spec, about = trial.examine(data, str(path))
     return ForeignModel(checked_id(path.stem, str(path)), spec, path, hashlib.sha256(data).hexdigest(), about)
 

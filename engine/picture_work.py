@@ -81,7 +81,7 @@ def _attempt(
 ) -> None:
     """Run the network over ``source`` and store what comes out at ``output``."""
     settings = shop.settings
-    upscaler = Upscaler(shop.backend(model), tile=settings.tile)
+    upscaler = Upscaler(shop.ready(model, report), tile=settings.tile)
     taken = source if _kept_pages(source, output) == source.layout.pages else PageRows(source, 0)
     layout, strips = upscaler.stream(taken, report.progress, cancelled, size)
     metadata = source.metadata if settings.metadata else source.metadata.bare()

@@ -119,13 +119,14 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class BackendCard:
-    """A back end on this machine; ``problem`` says why it cannot be used, empty where it can."""
+    """A back end on this machine; ``problem`` says why it cannot be used, ``note`` what else to know of it; each may be empty."""
 
     name: str
     usable: bool
     version: str
     devices: tuple[str, ...]
     problem: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

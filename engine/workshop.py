@@ -44,6 +44,8 @@ class Workshop:
     meters: Sequence[Meter]
     _backends: dict[str, Backend] = field(default_factory=dict)
     _workers: dict[str, tuple[Backend, ...]] = field(default_factory=dict)
+    _failed: dict[str, set[str]] = field(default_factory=dict)
+    _untold: list[str] = field(default_factory=list)
 
     def prepare(self) -> None:
         """Make the back end that most tasks need, so that what cannot work is known at once. Raises BackendError."""
@@ -53,7 +55,9 @@ class Workshop:
         """The back end for ``model``, made at the first call. Raises BackendError."""
         if model.id not in self._backends:
             wanted, measured = self.settings, self.calibration.measured if self.calibration else None
-            self._backends[model.id] = choose.create(model, wanted.backend, wanted.device, wanted.precision, wanted.threads, measured)
+            self._backends[model.id] = choose.create(
+                model, wanted.backend, wanted.device, wanted.precision, wanted.threads, measured, self._untold.append
+            )
         return self._backends[model.id]
 
     def workers(self, model: AnyModel) -> tuple[Backend, ...]:
@@ -78,13 +82,24 @@ class Workshop:
         return model
 
     def fall_back(self, model: AnyModel, error: BackendError, report: Reporter) -> None:
-        """Replace the back end that failed on ``model`` by the plainest one, or raise ``error`` where the user chose it or it is that."""
+        """Replace the back end that failed on ``model``, or raise ``error`` where there is no other.
+
+        A device is replaced by the CPU; a back end on the CPU by the plainest other one, unless the user chose it.
+        """
         failed = self._backends.get(model.id)
         self._workers.pop(model.id, None)
-        if failed is None or self.settings.backend != "auto" or (failed.name == choose.PLAINEST and failed.device == "cpu"):
+        if failed is None:
             raise error
-        self._backends[model.id] = choose.create(model, choose.PLAINEST, "cpu", failed.precision, self.settings.threads)
-        report.warn(f"{failed.name} on {failed.device} failed ({error}): going on with {choose.PLAINEST} on the CPU")
+        before = self._failed.setdefault(model.id, set())
+        made = self._backends[model.id] = choose.stand_in(model, failed, error, before, self.settings.backend, self.settings.threads)
+        report.warn(f"{failed.name} on {failed.device} failed ({error}): going on with {made.name} on the CPU")
+
+    def ready(self, model: AnyModel, report: Reporter) -> Backend:
+        """As `backend`; where something else had to be used than what was asked for, that is said once."""
+        made = self.backend(model)
+        while self._untold:
+            report.warn(self._untold.pop(0))
+        return made
 
     def measurement(self) -> Measurement:
         """Energy from now on."""

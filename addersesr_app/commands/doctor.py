@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from addersesr_app import __version__
 from addersesr_app.places import Places, places
 from engine import bench, cpu
-from engine.backends import choose
+from engine.backends import choose, runtimes
 from engine.catalogue import Catalogue
 from engine.power import find_meters
 from engine.video_options import CODECS
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from addersesr_app.console import Console
 
-PACKAGES = ("numpy", "onnxruntime", "onnx", "opencv-python-headless", "halide", "torch", "PySide6-Essentials", "safetensors", "av")
+PACKAGES = ("numpy", "onnx", "opencv-python-headless", "halide", "torch", "PySide6-Essentials", "safetensors", "av")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +55,7 @@ def examine(where: Places) -> dict[str, Any]:
     catalogue = Catalogue(where.models)
     calibration = bench.load(where.calibration)
     return {
-        "versions": {"addersesr": __version__, "python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": {"addersesr": __version__, "python": platform.python_version(), **_versions()},
         "system": {"platform": platform.platform(), "executable": sys.executable},
         "cpu": {"name": cpu.name(), "cores": cpu.cores(), "features": list(cpu.features())},
         "backends": [{**asdict(info), "devices": list(info.devices)} for info in choose.found()],
@@ -68,14 +71,26 @@ def _encoders() -> dict[str, str]:
     """Each encoder for films and whether it works here: those in hardware are tried out."""
     from engine.video_codecs import trouble  # noqa: PLC0415 (FFmpeg takes a while to load)
 
-    return {name: trouble(name) or "works" for name in CODECS}
+    with silence():
+        return {name: trouble(name) or "works" for name in CODECS}
 
 
-def _version(package: str) -> str | None:
+@contextmanager
+def silence() -> Iterator[None]:
+    """Nothing that libraries write to standard error themselves is seen meanwhile: encoders say there how they are set."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
     try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _versions() -> dict[str, str | None]:
+    """What is installed of `PACKAGES` and ONNX Runtime's own, the plain one also where it is not."""
+    return {name: runtimes.installed_version(name) for name in PACKAGES} | ({"onnxruntime": None} | runtimes.installed())
 
 
 def _lines(content: Any) -> list[str]:
@@ -90,7 +105,8 @@ def _lines(content: Any) -> list[str]:
 def _backend(entry: dict[str, Any]) -> str:
     if entry["problem"]:
         return f"{entry['name']}: not available ({entry['problem']})"
-    return f"{entry['name']}: {entry['version']} on {', '.join(entry['devices'])}"
+    note = f" ({entry['note']})" if entry["note"] else ""
+    return f"{entry['name']}: {entry['version']} on {', '.join(entry['devices'])}{note}"
 
 
 def _words(value: Any) -> str:

@@ -30,6 +30,9 @@ class SettingsPage(QWidget):
         super().__init__()
         self._theme, self._preferences = theme, preferences
         self._backends = label(self.tr("Looking for back ends…"), "small", wrap=True)
+        self._device = QComboBox()
+        self._device.setToolTip(self.tr("A device that fails is replaced by the processor, and that is said."))
+        self._device.activated.connect(lambda _: preferences.change("engine", device=str(self._device.currentData())))
         holder = QWidget()
         holder.setMaximumWidth(WIDTH)
         holder.setLayout(
@@ -53,7 +56,18 @@ class SettingsPage(QWidget):
             else self.tr("{name}: not available ({problem})").format(name=card.name, problem=card.problem)
             for card in cards
         ]
+        lines += [card.note for card in cards if card.note]
         self._backends.setText("\n".join(lines))
+        self._offer_devices(sorted({device for card in cards for device in card.devices}))
+
+    def _offer_devices(self, found: Sequence[str]) -> None:
+        """Offer the devices of all back ends, and the one that was chosen before even where it is gone."""
+        chosen = self._preferences.settings.engine.device
+        self._device.clear()
+        self._device.addItem(self.tr("Automatic"), "auto")
+        for name in found if chosen in ("auto", *found) else (*found, chosen):
+            self._device.addItem(name if name in found else self.tr("{device} (not found)").format(device=name), name)
+        self._device.setCurrentIndex(max(self._device.findData(chosen), 0))
 
     def _look_card(self) -> Card:
         theme = Segments(self.tr("Colours"), [("auto", self.tr("Automatic")), ("light", self.tr("Light")), ("dark", self.tr("Dark"))])
@@ -90,7 +104,9 @@ class SettingsPage(QWidget):
         watts.setToolTip(self.tr("What a plug-in meter shows while the computer upscales: energy is estimated with it."))
         watts.setValue(engine.watts)
         watts.valueChanged.connect(lambda value: self._preferences.change("engine", watts=value))
-        rows = [(self.tr("Back end"), backend), ("", self._backends), (self.tr("Threads"), threads), (self.tr("Power under load"), watts)]
+        self._offer_devices(())
+        rows = [(self.tr("Back end"), backend), (self.tr("Device"), self._device), ("", self._backends), (self.tr("Threads"), threads)]
+        rows += [(self.tr("Power under load"), watts)]
         rows += [("", at_once), ("", suited)]
         return _card(self.tr("Engine"), rows)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, get_args
 
-from engine.errors import BackendError
+from engine.backends import runtimes
+from engine.errors import BackendError, DeviceError
 from engine.network import NetworkSpec, Precision
 from engine.weights import Model
 
@@ -44,24 +45,28 @@ class Kind:
 
 KINDS = (
     Kind("native", "engine.backends.native", "NativeBackend", "halide", "it needs the halide package, which not every system has"),
-    Kind("onnx", "engine.backends.onnx", "OnnxBackend", "onnxruntime", "install it with: pip install onnxruntime onnx"),
+    Kind("onnx", "engine.backends.onnx", "OnnxBackend", "onnxruntime", runtimes.REMEDY),
     Kind("torch", "engine.backends.torch", "TorchBackend", "torch", "install it with: pip install '.[train]'"),
 )
 """In the order in which ``auto`` tries them."""
 
 
-PLAINEST = "onnx"
-"""The back end to go on with, on the CPU, where another one fails."""
+STAND_INS = ("onnx", "native", "torch")
+"""The back ends to go on with, on the CPU, where another one fails: the plainest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackendInfo:
-    """One back end on this machine. ``version`` is its package's, ``problem`` says why it cannot be used (None: it can)."""
+    """One back end on this machine. ``version`` is its package's, ``problem`` says why it cannot be used (None: it can).
+
+    ``note`` is what else a person should know of it, such as packages that exclude one another.
+    """
 
     name: str
     version: str | None
     devices: tuple[str, ...]
     problem: str | None
+    note: str = ""
 
 
 def found() -> tuple[BackendInfo, ...]:
@@ -76,33 +81,65 @@ def create(
     precision: str = "auto",
     threads: int | None = None,
     measured: Measured | None = None,
+    told: Callable[[str], None] | None = None,
 ) -> Backend:
     """Make ``model`` ready to run.
 
     ``backend`` is ``auto``, ``native``, ``onnx`` or ``torch``; ``device`` ``auto``, ``cpu``, ``cuda:0``, …. ``precision``
     ``auto`` is fp32, but int8 where the model's card allows it (`int8_allowed`). What ``auto`` stands for is decided by ``measured``,
     this machine's calibration: of several back ends the one that ran this network fastest, if the one that is tried first was
-    measured at all, and int8 only where it ran faster than fp32. Raises BackendError with every reason why nothing fits, ModelError where
-    a file is not what it was.
+    measured at all, and int8 only where it ran faster than fp32. With ``told``, a device that fails is replaced by the CPU, and ``told`` is
+    given why. Raises BackendError with every reason why nothing fits (DeviceError where the CPU would), ModelError where a file is not
+    what it was.
     """
     _check(model, backend, precision)
-    if not isinstance(model, Model):
+    try:
+        if isinstance(model, Model):
+            return _own(model, backend, device, precision, threads, measured)
         return _foreign(model, backend, device, threads)
-    reasons = []
+    except DeviceError as error:
+        if told is None:
+            raise
+        made = create(model, backend, "cpu", precision, threads, measured)
+        told(f"{error}: {made.name} on the CPU is used")
+        return made
+
+
+def stand_in(model: AnyModel, failed: Backend, error: BackendError, before: set[str], backend: str, threads: int | None) -> Backend:
+    """What goes on in place of ``failed``: on the CPU, of a device the same back end, else the plainest other one.
+
+    ``before`` holds the names of the back ends that failed on the CPU, and gets this one's; ``backend`` is what the user chose, which
+    only ``auto`` allows to be replaced. Raises ``error`` where nothing is left.
+    """
+    if failed.device == "cpu":
+        before.add(failed.name)
+    for name in STAND_INS if backend == "auto" else (failed.name,):
+        with suppress(BackendError):
+            if name not in before:
+                return create(model, name, "cpu", failed.precision, threads)
+    raise error
+
+
+def _own(model: Model, backend: str, device: str, precision: str, threads: int | None, measured: Measured | None) -> Backend:
+    """The first of the back ends that can. Raises as `create`."""
+    errors: list[BackendError] = []
     forms = {kind: _precision(model, precision, kind.name, measured) for kind in KINDS if backend in ("auto", kind.name)}
     for kind in _fastest_first(forms, model, measured):
         try:
             return kind.load()(model, forms[kind], threads=threads, device=device)
         except BackendError as error:
-            reasons.append(str(error))
-    raise BackendError("; ".join(reasons))
+            errors.append(error)
+    failing = [error for error in errors if isinstance(error, DeviceError)]
+    if failing:
+        raise DeviceError("; ".join(map(str, failing)))
+    raise BackendError("; ".join(map(str, errors)))
 
 
 def _foreign(model: ForeignModel, backend: str, device: str, threads: int | None) -> Backend:
     """Somebody else's graph, which ONNX Runtime alone can run."""
     if backend not in ("auto", "onnx"):
         raise BackendError(f"{model.id} is an ONNX file, which only the onnx back end runs, not {backend}")
-    kind = Kind("onnx", "engine.backends.foreign", "ForeignBackend", "onnxruntime", "install it with: pip install onnxruntime onnx")
+    kind = Kind("onnx", "engine.backends.foreign", "ForeignBackend", "onnxruntime", runtimes.REMEDY)
     return kind.load()(model, "fp32", threads=threads, device=device)
 
 
@@ -141,13 +178,12 @@ def _fastest_first(forms: Mapping[Kind, Precision], model: Model, measured: Meas
 
 
 def _info(kind: Kind) -> BackendInfo:
-    try:
-        installed: str | None = version(kind.package)
-    except PackageNotFoundError:
-        installed = None
+    packages = runtimes.installed() if kind.name == "onnx" else {}
+    version = ", ".join(f"{number} ({package})" for package, number in packages.items()) or runtimes.installed_version(kind.package)
+    note = (runtimes.clash() or "") if packages else ""
     try:
         kind.load()
         devices = getattr(import_module(kind.module), "devices", lambda: ("cpu",))()
     except BackendError as error:
-        return BackendInfo(kind.name, installed, (), str(error))
-    return BackendInfo(kind.name, installed, devices, None)
+        return BackendInfo(kind.name, version, (), str(error), note)
+    return BackendInfo(kind.name, version, devices, None, note)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 
 from engine import tiles
-from engine.backends.onnx import RUNTIME_ERRORS, line, providers, session_options
+from engine.backends.onnx import RUNTIME_ERRORS, line, session
 from engine.errors import BackendError
 
 if TYPE_CHECKING:
@@ -30,11 +29,7 @@ class ForeignBackend:
         self.spec: ForeignSpec = model.spec
         self.precision: Precision = precision
         self.device = "cpu" if device == "auto" else device
-        onnxruntime.disable_telemetry_events()
-        try:
-            self._session = onnxruntime.InferenceSession(model.graph(), session_options(threads), providers=providers(self.device))
-        except RUNTIME_ERRORS as error:
-            raise BackendError(f"ONNX Runtime cannot run {model.id} on {self.device}: {line(error)}") from error
+        self._session = session(model.graph(), model.id, threads, self.device)
         self._input = self._session.get_inputs()[0].name
 
     def run(self, x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.errors import BackendError
+from engine.errors import BackendError, DeviceError
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +47,8 @@ class TorchBackend:
         try:
             self._tensors = {name: torch.from_numpy(np.array(array)).to(self.device) for name, array in model.tensors.items()}
         except RuntimeError as error:
-            raise BackendError(f"torch cannot use {self.device}: {_line(error)}") from error
+            kind = BackendError if self.device == "cpu" else DeviceError
+            raise kind(f"torch cannot use {self.device}: {_line(error)}") from error
 
     def run(self, y_hw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Upscale luma as `engine.backends.Backend.run` promises."""
