@@ -6,8 +6,6 @@ its input from clip(w - x, -1, 1). Both can be told how sharp to be, since featu
 
 from __future__ import annotations
 
-import functools
-import importlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ import torch.distributed
 from torch import Tensor
 
 from training import kernels_torch
+from training.kernels import kernel_module
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -140,19 +139,10 @@ def reduce_sum(tensor: Tensor) -> int:
 
 def kernels(x_nchw: Tensor, weight_oihw: Tensor) -> ModuleType:
     """The fastest module of kernels that takes these tensors."""
-    found = _module("training.kernels_triton" if x_nchw.is_cuda else "training.kernels_halide")
+    found = kernel_module("training.kernels_triton" if x_nchw.is_cuda else "training.kernels_halide")
     return found if found is not None and found.supports(x_nchw, weight_oihw) else kernels_torch
 
 
 def _finish_kernels(y_nchw: Tensor) -> ModuleType:
-    found = None if y_nchw.is_cuda else _module("training.kernels_finish")
+    found = None if y_nchw.is_cuda else kernel_module("training.kernels_finish")
     return found if found is not None and found.supports(y_nchw) else kernels_torch
-
-
-@functools.cache
-def _module(name: str) -> ModuleType | None:
-    """A module of kernels, or None where what it is written in is not installed. Imported at use: compilers load slowly."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None

@@ -12,9 +12,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from training.adder import adder_sums, finish, moments
+from training.convolution import convolve
 
 Form = Literal["collapsed", "expanded"]
 FIRST_EXPANSION = 256
@@ -66,7 +66,7 @@ class CollapsibleLinear(nn.Module):
             y_nchw: Tensor = self.project(self.expand(x_nchw))
             return y_nchw + x_nchw if self.identity else y_nchw
         kernel, bias = self.collapse()
-        return functional.conv2d(channels_last(x_nchw), channels_last(kernel), bias, padding=kernel.shape[-1] // 2)
+        return convolve(x_nchw, kernel, bias)
 
     @torch.no_grad()
     def load_collapsed(self, kernel_oihw: Tensor, bias: Tensor) -> None:
@@ -218,11 +218,6 @@ def identity_kernel(like_oihw: Tensor) -> Tensor:
     channels = torch.arange(like_oihw.shape[0], device=like_oihw.device)
     kernel[channels, channels, centre, centre] = 1
     return kernel
-
-
-def channels_last(x_nchw: Tensor) -> Tensor:
-    """The same tensor laid out NHWC in memory: with few channels, convolutions on a CPU train nearly twice as fast so."""
-    return x_nchw.contiguous(memory_format=torch.channels_last)
 
 
 def _bias(convolution: nn.Conv2d) -> Tensor:

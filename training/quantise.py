@@ -18,6 +18,7 @@ from engine.integer import CODE_MAX, INPUT_STEPS
 from engine.quantise import SMALLEST_RANGE, WEIGHT_MAX, Range, Ranges, integerise
 from training.adder import adder_sums, finish
 from training.blocks import AdderBlock, CollapsibleLinear, identity_kernel
+from training.convolution import convolve
 from training.network import FloatNetwork, Network
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class FakeQuantised(Network):
 
     def _head(self, y_n1hw: Tensor) -> Tensor:
         centred = torch.floor(y_n1hw * INPUT_STEPS + 0.5) / INPUT_STEPS - 0.5 if self.activations else y_n1hw - 0.5
-        return self._convolve(self.network.first, centred).contiguous(memory_format=torch.channels_last)
+        return self._convolve(self.network.first, centred)
 
     def _layer(self, block: nn.Module, x_nchw: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
         """A body layer's output before it is rounded; ReLU is the range's lower end at 0. ``x_nchw`` is on codes of ``scale``."""
@@ -124,7 +125,7 @@ class FakeQuantised(Network):
         """The block without its identity, its kernel on codes."""
         kernel, bias = block.collapse()
         kernel = kernel - identity_kernel(kernel) if block.identity else kernel
-        return functional.conv2d(x_nchw, on_symmetric_codes(kernel) if self.weights else kernel, bias, padding=kernel.shape[-1] // 2)
+        return convolve(x_nchw, on_symmetric_codes(kernel) if self.weights else kernel, bias)
 
     def _step(self, index: int) -> tuple[Tensor, Tensor]:
         """Scale and zero point of the first layer's output (0) or a body layer's, as `engine.quantise.Range` has them; differentiable."""
