@@ -21,12 +21,12 @@ class PReLU(nn.PReLU):
 
 class _PReLU(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, x_nchw: Tensor, slope: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(context: Any, x_nchw: Tensor, slope: Tensor) -> Tensor:
         context.save_for_backward(x_nchw, slope)
         return torch.prelu(x_nchw, slope)
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         x_nchw, slope = context.saved_tensors
         above = torch.ops.aten.threshold_backward(gradient, x_nchw, 0.0)
         below = gradient - above

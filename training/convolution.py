@@ -28,12 +28,12 @@ def convolve(x_nchw: Tensor, kernel_oihw: Tensor, bias: Tensor) -> Tensor:
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(context: Any, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
         context.save_for_backward(x, kernel)
         return functional.conv2d(x, kernel, bias, padding=kernel.shape[-1] // 2)
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, kernel = context.saved_tensors
         by_x, by_kernel, by_bias = context.needs_input_grad
         kernels = _kernels(x, gradient) if by_kernel else None
