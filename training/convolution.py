@@ -36,17 +36,13 @@ class _Convolution(torch.autograd.Function):
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, kernel = context.saved_tensors
         by_x, by_kernel, by_bias = context.needs_input_grad
-        kernels = _kernels(x, gradient) if by_kernel else None
-        pad = kernel.shape[-1] // 2
-        wanted = [by_x, by_kernel and kernels is None, by_bias]
-        gradients: list[Tensor | None] = list(
-            torch.ops.aten.convolution_backward(
-                gradient, x, kernel, [kernel.shape[0]], [1, 1], [pad, pad], [1, 1], False, [0, 0], 1, wanted
-            )
-        )
-        if kernels is not None:
-            gradients[1] = kernels.weight_gradient(x, gradient, kernel.shape[-1])
-        return gradients[0], gradients[1], gradients[2]
+        side = kernel.shape[-1]
+        kernels = _kernels(x, gradient)
+        wanted = [by_x, by_kernel and kernels is None, False]  # with a bias wanted, torch would compute the kernel's as well
+        geometry = [1, 1], [side // 2, side // 2], [1, 1], False, [0, 0], 1
+        gradients = torch.ops.aten.convolution_backward(gradient, x, kernel, None, *geometry, wanted)
+        ours = kernels.weight_gradient(x, gradient, side) if by_kernel and kernels is not None else gradients[1]
+        return gradients[0], ours, gradient.sum((0, 2, 3)) if by_bias else None
 
 
 def _kernels(x: Tensor, gradient: Tensor) -> ModuleType | None:
