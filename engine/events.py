@@ -64,7 +64,10 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Planned(Event):
-    """What one input would become, or will. ``frames`` are a film's; None is what is not known, or not asked of a picture."""
+    """What one input would become, or will. ``frames`` are a film's; None is what is not known, or not asked of a picture.
+
+    ``interlaced``: a film that is deinterlaced unless a person wants it left alone.
+    """
 
     name = "planned"
     input: str
@@ -74,6 +77,7 @@ class Planned(Event):
     model: str
     frames: int | None = None
     predicted: Prediction | None = None
+    interlaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def _run(
     luma, clock = film.luma_stage(backends, cancelled), _Clock()
 
     def read() -> Iterator[Still]:
-        for number, still in enumerate(stills(film.info, film.deinterlace, None, lambda _: None, excerpt)):
+        for number, still in enumerate(stills(film.info, film.filters, None, lambda _: None, excerpt)):
             if number == 0:
                 clock.start()  # finding the place is no part of the work
             elif number == length or (number >= FEWEST_RUN_FRAMES and clock.passed() > budget_s):

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import av
-from av.filter import Graph
 from av.video.reformatter import Interpolation
 
 from engine.errors import VideoError
+from engine.video_fields import filtered
 from engine.video_options import WHOLE, Excerpt
 from engine.video_planes import Planes, planes_of, sampling
 from engine.video_source import decoded, open_video, video_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from fractions import Fraction
 
     from av.video.frame import VideoFrame
 
     from engine.video_source import VideoInfo
 
 DEINTERLACE_LEAD_S = 1.0
-"""Decoding starts this much before an excerpt that is deinterlaced, as the filter looks at frames before and after."""
+"""Decoding starts this much before an excerpt that is deinterlaced, as the filters look at frames before and after."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,25 +38,26 @@ class Still:
 
 def stills(
     info: VideoInfo,
-    deinterlace: bool,
+    filters: str,
     after: tuple[int, int] | None,
     damaged: Callable[[float], None],
     excerpt: Excerpt = WHOLE,
 ) -> Iterator[Still]:
     """The frames of an excerpt in the order of their time stamps, numbered from 0; those up to ``after`` (number, pts) are left out.
 
-    ``damaged`` is called with the time in seconds where something could not be decoded; the rest follows. Raises VideoError.
+    ``filters`` take fields apart (see `engine.video_fields`); empty: frames are as they are. ``damaged`` is called with the time in
+    seconds where something could not be decoded; the rest follows. Raises VideoError.
     """
-    resumed = after is not None and not deinterlace and _can_seek(info, after[1])
+    resumed = after is not None and not filters and _can_seek(info, after[1])
     begin = None if excerpt.start_s is None else info.pts_at(excerpt.start_s)
     end = None if excerpt.end_s is None else info.pts_until(excerpt.end_s)
-    place = after[1] if after and resumed else _sought(info, begin, deinterlace)
+    place = after[1] if after and resumed else _sought(info, begin, filtering=bool(filters))
     with open_video(info.path) as container:
         stream = video_stream(container, info.path)
         if place is not None:
             container.seek(place, stream=stream)
         frames = decoded(container, stream, damaged, info.start * float(info.time_base) if place is None else None)
-        shown = _between(_stamped(_deinterlaced(frames) if deinterlace else frames, info), begin, end)
+        shown = _between(_stamped(filtered(frames, filters) if filters else frames, info), begin, end)
         if after and resumed:
             numbered = enumerate((item for item in shown if item[0] > after[1]), after[0] + 1)
         else:
@@ -113,48 +113,11 @@ def _planar(frame: VideoFrame, info: VideoInfo) -> Planes:
     return planes_of(frame, info.form)
 
 
-def _deinterlaced(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
-    """Frames through bwdif: one for each, those that are progressive left alone."""
-    graph: Graph | None = None
-    for frame in frames:
-        if graph is None:
-            graph = _bwdif(frame)
-        base = frame.time_base
-        graph.push(frame)
-        yield from _pulled(graph, base)
-    if graph is not None:
-        graph.push(None)
-        yield from _pulled(graph, base)
-
-
-def _bwdif(frame: VideoFrame) -> Graph:
-    graph = Graph()
-    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
-    filter_ = graph.add("bwdif", "mode=send_frame:deint=interlaced")
-    source.link_to(filter_)
-    filter_.link_to(graph.add("buffersink"))
-    graph.configure()
-    return graph
-
-
-def _pulled(graph: Graph, base: Fraction | None) -> Iterator[VideoFrame]:
-    """What the filter has ready, its time stamps in the film's own time base again (the filter halves it)."""
-    while True:
-        try:
-            frame: Any = graph.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return
-        if base and frame.pts is not None:
-            frame.pts, frame.duration = round(frame.pts * frame.time_base / base), round(frame.duration * frame.time_base / base)
-            frame.time_base = base
-        yield frame
-
-
-def _sought(info: VideoInfo, begin: int | None, deinterlace: bool) -> int | None:
+def _sought(info: VideoInfo, begin: int | None, *, filtering: bool) -> int | None:
     """Where to seek for frames from ``begin`` on; None: decode from the start."""
     if begin is None:
         return None
-    place = begin - (round(DEINTERLACE_LEAD_S / info.time_base) if deinterlace else 0)
+    place = begin - (round(DEINTERLACE_LEAD_S / info.time_base) if filtering else 0)
     return place if place > info.start and _can_seek(info, place) else None
 
 

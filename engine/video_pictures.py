@@ -79,7 +79,7 @@ def make(
     Raises OutputError, VideoError, and what reading and upscaling raise.
     """
     info, done = film.info, before
-    read = video_frames.stills(info, film.deinterlace, None, damaged, film.excerpt)
+    read = video_frames.stills(info, film.filters, None, damaged, film.excerpt)
     with upscaled(film, luma, (still for still in read if still.number >= before)) as made:
         for still in made:
             picture = Picture(to_rgb(still.planes, info.form, info.colours, info.height))

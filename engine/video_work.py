@@ -16,6 +16,7 @@ from engine.naming import next_free
 from engine.sequences import is_pattern
 from engine.video_codecs import Wish
 from engine.video_estimate import estimate
+from engine.video_fields import scan
 from engine.video_pictures import Numbered, first_number, make
 from engine.video_segments import Pieces, key_of, translated
 from engine.video_source import examine
@@ -62,7 +63,7 @@ class Work:
         how = {"model": self.model.digest, "backend": backend.name, "precision": backend.precision, "size": film.size}
         what = {
             "encoding": asdict(film.encoding),
-            "deinterlace": film.deinterlace,
+            "filters": film.filters,
             "threads": film.threads,
             "excerpt": asdict(film.excerpt),
         }
@@ -137,17 +138,17 @@ def _begin(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled:
     measured, report = shop.measurement(), Reporter(str(task.source), emit, "frame")
     info = examine(task.source)
     model = shop.model_for(task.source, info.width, info.height, report)
+    shop.ready(model, report)
     film = _film(info, model, task.output, shop, report)
     if film.excerpt.start_s and info.seconds is not None and film.excerpt.start_s >= info.seconds:
         raise VideoError(f"{task.source}: is {info.seconds:.1f} s long: nothing is left from {film.excerpt.start_s:g} s on")
-    if film.deinterlace:
-        report.warn("this film is interlaced: it is deinterlaced (bwdif); --keep-interlaced leaves it alone")
     return Work(task, shop, report, cancelled, model, film, measured)
 
 
 def _planned(work: Work, predicted: Prediction | None) -> Planned:
     task = work.task
-    return Planned(str(task.source), str(task.output), *work.film.size, work.model.id, work.film.frames, predicted)
+    interlaced = bool(scan(work.film.info).filters)
+    return Planned(str(task.source), str(task.output), *work.film.size, work.model.id, work.film.frames, predicted, interlaced)
 
 
 def _tell_prediction(work: Work, emit: Callable[[Event], None]) -> Prediction | None:
@@ -168,8 +169,11 @@ def _film(info: VideoInfo, model: AnyModel, output: Path, shop: Workshop, report
     wish = Wish("ffv1" if is_pattern(output.name) else settings.codec, settings.quality, settings.grade, settings.effort)
     encoding = video_codecs.choose(info, wanted[0], output.suffix.lower(), wish, report.warn)
     size = videos.output_size(info, wanted, encoding.coder)
-    deinterlace = info.interlaced and not settings.keep_interlaced
-    return Film(info, size, encoding, deinterlace, settings.threads, settings.tile, settings.excerpt)
+    found = scan(info)
+    if found.words and not settings.keep_interlaced:
+        report.warn(found.words + ("; --keep-interlaced leaves it alone" if found.filters else ""))
+    filters = "" if settings.keep_interlaced else found.filters
+    return Film(info, size, encoding, filters, settings.threads, settings.tile, settings.excerpt)
 
 
 def _make(work: Work) -> tuple[LumaStage, int]:

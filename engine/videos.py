@@ -37,12 +37,12 @@ ANY_SIDE_CODERS = frozenset({"ffv1", "libvpx-vp9"})
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """What is to be made: the source, the output's size and encoding, whether to deinterlace, and which part of it."""
+    """What is to be made: the source, the output's size and encoding, the filters that take its fields apart, and which part of it."""
 
     info: VideoInfo
     size: tuple[int, int]
     encoding: Encoding
-    deinterlace: bool
+    filters: str
     threads: int | None = None
     tile: int | None = None
     excerpt: Excerpt = WHOLE
@@ -96,7 +96,7 @@ def make_pieces(film: Film, pieces: Pieces, luma: LumaStage, on_frame: Callable[
     """
     last = pieces.done[-1] if pieces.done else None
     after = None if last is None else (last.last_number, last.last_pts)
-    with upscaled(film, luma, video_frames.stills(film.info, film.deinterlace, after, damaged, film.excerpt)) as made:
+    with upscaled(film, luma, video_frames.stills(film.info, film.filters, after, damaged, film.excerpt)) as made:
         while (first := next(made, None)) is not None:
             piece = _told(_chain(first, islice(made, video_segments.FRAMES - 1)), on_frame)
             pieces.write(piece, film.info, film.encoding, film.threads)

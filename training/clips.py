@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.errors import VideoError
+from engine.video_fields import scan
 from engine.video_frames import stills
 from engine.video_planes import to_unit
 from engine.video_source import examine
@@ -27,7 +28,7 @@ def sample_frames(path: Path, most: int = MOST_FRAMES) -> list[NDArray[np.float3
     info = examine(path)
     kept: list[NDArray[np.float32]] = []
     stride = 1
-    for still in stills(info, info.interlaced, None, _overlooked):
+    for still in stills(info, scan(info).filters, None, _overlooked):
         if still.number % stride:
             continue
         kept.append(to_unit(still.planes.luma, info.form, info.colours.range))

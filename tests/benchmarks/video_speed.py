@@ -39,7 +39,7 @@ STAT = Path("/proc/stat")
 
 def film_of(source: Path, threads: int | None = None) -> Film:
     info = examine(source)
-    return Film(info, (2 * info.width, 2 * info.height), encoding_for(info, 2 * info.width, ".mp4", Wish(effort="fast")), False, threads)
+    return Film(info, (2 * info.width, 2 * info.height), encoding_for(info, 2 * info.width, ".mp4", Wish(effort="fast")), "", threads)
 
 
 def networks(threads: int | None = None):
@@ -61,7 +61,7 @@ def networks(threads: int | None = None):
 def upscale_only(film: Film, backends) -> float:
     """Frames a second without an encoder."""
     start, luma = time.perf_counter(), film.luma_stage(backends)
-    read = videos.ahead(stills(film.info, False, None, lambda _: None), videos.QUEUE)
+    read = videos.ahead(stills(film.info, "", None, lambda _: None), videos.QUEUE)
     rough = videos.ahead(map(luma.run, read), videos.QUEUE)
     count = sum(1 for _ in map(film.sample_stage(luma.spec.scale).run, rough))
     luma.close()
@@ -93,7 +93,7 @@ def apart(film: Film, backends, folder: Path) -> list[float]:
     """Processor seconds of decoding, upscaling and encoding, one after the other."""
     spent = []
     mark = time.process_time()
-    read = list(stills(film.info, False, None, lambda _: None))
+    read = list(stills(film.info, "", None, lambda _: None))
     spent.append(time.process_time() - mark)
     mark = time.process_time()
     luma = film.luma_stage(backends[:1])
