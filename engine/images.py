@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from engine import exif, exif_tiff, headers
-from engine.codecs import CodecError, Decoded, blocks
+from engine.codecs import CodecError, Decoded, RoomError, blocks
 from engine.errors import PictureError
 from engine.formats import FORMATS, MAX_WHOLE_PIXELS, check_writable, fitting, kind_of
 from engine.picture import Metadata, Picture
@@ -199,6 +199,8 @@ def _check_size(path: Path, size: tuple[int, int], most_pixels: int, form: str =
 
 
 def _damaged(path: Path, error: CodecError) -> PictureError:
+    if isinstance(error, RoomError):
+        return PictureError(f"{path}: {error}")
     reason = " ".join(str(error).split())
     return PictureError(f"{path}: damaged or not supported: {reason}; try a complete copy, or save it as PNG elsewhere")
 

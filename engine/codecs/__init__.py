@@ -16,6 +16,10 @@ class CodecError(Exception):
     """A library refused a file or a picture. The message is a reason without a file name."""
 
 
+class RoomError(CodecError):
+    """There is not the room, on disk or in memory, for a picture that is in order. The message says how much it takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A picture's rows, upright, to be taken once from the top down, and what the file says beside them.

@@ -11,6 +11,7 @@ import pyvips
 
 from engine import exif
 from engine.codecs import CodecError, Decoded
+from engine.codecs.turned import turned, upright
 from engine.colour import Span
 from engine.picture import Animation, Metadata
 from engine.rows import Layout, Strip, Window
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STRIP_BYTES = 2 * 2**20
+MOST_IN_MEMORY = 64 * 2**20
+"""Bytes of samples up to which a picture is turned upright in memory; larger ones go by way of a file (`engine.codecs.turned`)."""
 MILLIMETRES_AN_INCH = 25.4
 STRICT, LENIENT = "warning", "error"
 """What a JPEG's decoder stops at: anything odd, or what it cannot get over. Others are read leniently; their checksums tell."""
 
 _LOADERS = {"avif": "heif"}
 _FORMATS = {"uchar": np.uint8, "ushort": np.uint16, "float": np.float32, "double": np.float64}
+_BYTES = {"uchar": 1, "ushort": 2, "float": 4}
 _PLAIN = ("srgb", "rgb", "rgb16", "b-w", "grey16", "scrgb", "multiband", "histogram")
 _PAGED = ("tiff", "gif", "webp")
 _RESOLVED = ("jpeg", "png", "tiff")
@@ -48,28 +52,36 @@ def decode(handle: int, kind: str) -> Decoded:
     except pyvips.Error as error:
         raise CodecError(reason(error)) from error
     strips = _strips(opened.plain, layout, opened.bits, kind, lambda: _opened(handle, kind, LENIENT).plain, complaints)
+    if opened.turned > 1:
+        strips, layout = turned(strips, layout, opened.turned), upright(layout, opened.turned)
     return Decoded(Window(layout, strips), _metadata(opened.plain, opened.pages, kind), opened.warnings, complaints)
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """An image upright and in samples that we have, its number of pages and its file's bits a sample (AVIF's alone)."""
+    """An image in samples that we have, its number of pages and its file's bits a sample (AVIF's alone).
+
+    ``turned`` is the EXIF orientation in which its rows come, 1 where it is upright already.
+    """
 
     plain: pyvips.Image
     pages: int
     bits: int
     warnings: tuple[str, ...]
+    turned: int
 
 
 def _opened(handle: int, kind: str, fail_on: str) -> _Opened:
     image, left_out = _all_pages(handle, kind, fail_on)
     pages = max(1, image.height // int(_field(image, "page-height") or image.height))
-    turned = _orientation(image) if pages == 1 else 1
-    if turned > 2 or _is_float(image):  # rows in another order, or samples whose span has to be found first
+    orientation = _orientation(image) if pages == 1 else 1
+    large = image.width * image.height * image.bands * (_BYTES.get(image.format) or 8) > MOST_IN_MEMORY
+    by_strips = orientation > 2 and large and not _is_float(image)
+    if (orientation > 2 and not by_strips) or _is_float(image):  # rows in another order, or samples whose span has to be found first
         image = _open(handle, kind, fail_on, sequential=False, pages=-1 if pages > 1 else 1)
-    plain, converted = _plain(image.autorot() if turned > 1 else image)
+    plain, converted = _plain(image.autorot() if orientation > 1 and not by_strips else image)
     bits = int(_field(image, "bits-per-sample") or 0) if kind == "avif" else 0
-    return _Opened(plain, pages, bits, (*left_out, *converted))
+    return _Opened(plain, pages, bits, (*left_out, *converted), orientation if by_strips else 1)
 
 
 def _complain(error: pyvips.Error, kind: str, complaints: list[str]) -> None:
