@@ -29,7 +29,7 @@ LEFT_TO_RIGHT, TOP_TO_BOTTOM, ON_ITS_SIDE = {2, 3, 7, 8}, {3, 4, 6, 7}, {5, 6, 7
 
 
 def turned(strips: Iterator[Strip], stored: Layout, orientation: int) -> Iterator[Strip]:
-    """The rows, from the top down, of the upright picture of which ``strips`` are as ``stored`` (one page) with this EXIF orientation (3..8).
+    """The rows, from the top down, of the upright picture; ``strips`` are ``stored`` (one page) with this EXIF orientation (3..8).
 
     Raises RoomError where the folder for temporary files cannot hold them, and what ``strips`` raises.
     """
