@@ -41,11 +41,11 @@ class _Convolution(torch.autograd.Function):
         wanted = [by_x, by_kernel and kernels is None, False]  # with a bias wanted, torch would compute the kernel's as well
         geometry = [1, 1], [side // 2, side // 2], [1, 1], False, [0, 0], 1
         gradients = torch.ops.aten.convolution_backward(gradient, x, kernel, None, *geometry, wanted)
-        ours = kernels.weight_gradient(x, gradient, side) if by_kernel and kernels is not None else gradients[1]
+        ours = kernels.correlation(x, gradient, side) if by_kernel and kernels is not None else gradients[1]
         return gradients[0], ours, gradient.sum((0, 2, 3)) if by_bias else None
 
 
 def _kernels(x: Tensor, gradient: Tensor) -> ModuleType | None:
     """The module of kernels that takes these tensors; None where there is none, or no Halide."""
-    found = kernel_module("training.kernels_convolution")
+    found = kernel_module("training.kernels_correlation")
     return found if found is not None and found.supports(x, gradient) else None

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from training.halide_tools import LANES, STRIP_ROWS, channels_last, compile_kernel, images, padded_with_zeros, run
+from training.kernels_correlation import clipped_correlation, correlation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FORWARD_PIXELS = 5
+FORWARD_PIXELS = 6
 GRADIENT_PIXELS = 2
 
 
@@ -60,16 +61,11 @@ def weight_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor, 
 
     Computed as sum clip(x, w - reach, w + reach) g - w sum g; without a reach the first sum is a convolution's weight gradient.
     """
-    x, gradient = channels_last(x_nchw), channels_last(gradient_nchw)
-    (batch, _, _, inputs), outputs = x.shape, gradient.shape[3]
-    parts = x.new_empty(batch, inputs, 3, 3, outputs)
     if math.isinf(reach):
-        run(_correlation_kernel(inputs, outputs), x, gradient, parts)
+        total = correlation(x_nchw, gradient_nchw, weight_oihw.shape[-1])
     else:
-        weight = weight_oihw.detach().permute(2, 3, 1, 0).contiguous()
-        run(_clipped_correlation_kernel(inputs, outputs), x, gradient, weight, x.new_tensor([reach]), parts)
-    correlation = parts.double().sum(0).permute(3, 0, 1, 2).to(x.dtype)
-    return correlation - weight_oihw * gradient.sum((0, 1, 2)).view(-1, 1, 1, 1)
+        total = clipped_correlation(x_nchw, gradient_nchw, weight_oihw, reach)
+    return total - weight_oihw * gradient_nchw.sum((0, 2, 3)).view(-1, 1, 1, 1)
 
 
 def _strips(result: hl.Func, variables: Sequence[hl.Var], channels: int, pixels: int) -> tuple[hl.Var, hl.Var]:
@@ -89,16 +85,23 @@ def _accumulate(total: hl.Func, c: hl.Var, x: hl.Var, r: hl.RDom) -> None:
     total.update().reorder(c, x, r.x, r.y, r.z).vectorize(c, LANES).unroll(c).unroll(x)
 
 
-def _boxed(padded: hl.Func, channels: int) -> tuple[hl.Func, hl.Func]:
-    """The sum over channels [x, y, n], and the sum of that over 3x3 pixels."""
-    x, y, n = (hl.Var(name) for name in "xyn")
-    channel, box = hl.RDom([(0, channels)]), hl.RDom([(0, 3), (0, 3)])
-    column, boxed = hl.Func("column"), hl.Func("boxed")
-    column[x, y, n] = 0.0
-    column[x, y, n] += padded[channel.x, x, y, n]
+def _boxed(padded: hl.Func, channels: int) -> list[hl.Func]:
+    """The sum over all channels and 3x3 pixels [x, y, n], and before it the stages on the way: in vectors, a vector's sum last."""
+    lane, x, y, n = (hl.Var(name) for name in ("lane", *"xyn"))
+    groups, box, lanes = hl.RDom([(0, channels // LANES)]), hl.RDom([(0, 3), (0, 3)]), hl.RDom([(0, LANES)])
+    folded, spread, boxed = hl.Func("folded"), hl.Func("spread"), hl.Func("boxed")
+    folded[lane, x, y, n] = 0.0
+    folded[lane, x, y, n] += padded[lane + LANES * groups.x, x, y, n]
+    spread[lane, x, y, n] = 0.0
+    spread[lane, x, y, n] += folded[lane, x + box.x - 1, y + box.y - 1, n]
     boxed[x, y, n] = 0.0
-    boxed[x, y, n] += column[x + box.x - 1, y + box.y - 1, n]
-    return column, boxed
+    boxed[x, y, n] += spread[lanes.x, x, y, n]
+    for each, reduction in ((folded, groups), (spread, box)):
+        each.bound(lane, 0, LANES).vectorize(lane)
+        each.update().reorder(lane, *([reduction.x, reduction.y] if each is spread else [reduction.x]), x, y, n).vectorize(lane)
+    spread.update().unroll(box.x).unroll(box.y)
+    boxed.update().reorder(lanes.x, x, y, n).unroll(lanes.x)
+    return [folded, spread, boxed]
 
 
 @functools.cache
@@ -110,14 +113,14 @@ def _sums_kernel(inputs: int, outputs: int) -> Any:
     x_padded = hl.Func("x_padded")
     x_padded[c, x, y, n] = padded[c, x, y, n]
     r = hl.RDom([(0, inputs), (0, 3), (0, 3)])
-    column, boxed = _boxed(x_padded, inputs)
     total[c, x, y, n] = 0.0
     total[c, x, y, n] += hl.max(x_padded[r.x, x + r.y - 1, y + r.z - 1, n], weight[c, r.x, r.y, r.z])
+    stages = *_, boxed = _boxed(x_padded, inputs)
     result[c, x, y, n] = boxed[x, y, n] + weight_sum[c] - 2.0 * total[c, x, y, n]
     block, strip = _strips(result, variables, outputs, FORWARD_PIXELS)
     x_padded.compute_at(result, strip).bound(c, 0, inputs).vectorize(c, LANES)
-    column.compute_at(result, strip)
-    boxed.compute_at(result, strip)
+    for stage in stages:
+        stage.compute_at(result, strip)
     total.compute_at(result, block)
     _accumulate(total, c, x, r)
     return compile_kernel(result, (source, weight, weight_sum))
@@ -134,68 +137,15 @@ def _input_gradient_kernel(inputs: int, outputs: int) -> Any:
     total[c, x, y, n] = 0.0
     low, high = source[c, x, y, n] - 1.0, source[c, x, y, n] + 1.0
     total[c, x, y, n] += hl.min(hl.max(weight[c, r.x, r.y, r.z], low), high) * g_padded[r.x, x + 1 - r.y, y + 1 - r.z, n]
-    column, boxed = _boxed(g_padded, outputs)
+    stages = *_, boxed = _boxed(g_padded, outputs)
     result[c, x, y, n] = total[c, x, y, n] - source[c, x, y, n] * boxed[x, y, n]
     block, strip = _strips(result, variables, inputs, GRADIENT_PIXELS)
-    column.compute_at(result, strip)
-    boxed.compute_at(result, strip)
+    for stage in stages:
+        stage.compute_at(result, strip)
     g_padded.compute_at(result, strip).bound(c, 0, outputs).vectorize(c, LANES)
     total.compute_at(result, block)
     _accumulate(total, c, x, r)
     return compile_kernel(result, (source, weight, gradient))
-
-
-@functools.cache
-def _correlation_kernel(inputs: int, outputs: int) -> Any:
-    """x[c, x, y, n], g[o, x, y, n]; result[o, kx, ky, c, n], a picture's sums of x g."""
-    source, gradient = images("44")
-    return _correlated(source, gradient, (), inputs, outputs)
-
-
-@functools.cache
-def _clipped_correlation_kernel(inputs: int, outputs: int) -> Any:
-    """x[c, x, y, n], g[o, x, y, n], w[o, c, kx, ky], reach; result[o, kx, ky, c, n], a picture's sums of clip(x, w -+ reach) g."""
-    source, gradient, weight, reach = images("4441")
-    o, kx, ky, c = (hl.Var(name) for name in ("o", "kx", "ky", "c"))
-    low, high = hl.Func("low"), hl.Func("high")
-    low[o, kx, ky, c] = weight[o, c, kx, ky] - reach[0]
-    high[o, kx, ky, c] = weight[o, c, kx, ky] + reach[0]
-    weight.dim(0).set_min(0).set_stride(1)
-    return _correlated(source, gradient, (low, high), inputs, outputs, (weight, reach))
-
-
-def _correlated(
-    source: hl.ImageParam, gradient: hl.ImageParam, bounds: Sequence[hl.Func], inputs: int, outputs: int, more: Sequence[hl.ImageParam] = ()
-) -> Any:
-    """Sums of x g a picture, x clipped to the two ``bounds`` [o, kx, ky, c] if there are any; ``more`` are what they depend on."""
-    o, kx, ky, c, n, x, y = (hl.Var(name) for name in ("o", "kx", "ky", "c", "n", "x", "y"))
-    padded, x_padded, total, result = padded_with_zeros(source), hl.Func("x_padded"), hl.Func("total"), hl.Func("result")
-    x_padded[c, x, y, n] = padded[c, x, y, n]
-    r = hl.RDom([(0, source.dim(1).extent()), (0, source.dim(2).extent())])
-    value = x_padded[c, r.x + kx - 1, r.y + ky - 1, n]
-    if bounds:
-        low, high = bounds
-        value = hl.min(hl.max(value, low[o, kx, ky, c]), high[o, kx, ky, c])
-    total[o, kx, ky, c, n] = 0.0
-    total[o, kx, ky, c, n] += value * gradient[o, r.x, r.y, n]
-    result[o, kx, ky, c, n] = total[o, kx, ky, c, n]
-    outer, inner = hl.Var("oo"), hl.Var("oi")
-    result.bound(o, 0, outputs).bound(kx, 0, 3).bound(ky, 0, 3).bound(c, 0, inputs).split(o, outer, inner, _block(outputs))
-    result.vectorize(inner, LANES).unroll(inner).parallel(n)
-    total.compute_at(result, outer).vectorize(o, LANES).unroll(o)
-    update = total.update()
-    if bounds:  # two bounds for each sum leave no registers for three taps at once
-        result.reorder(inner, outer, kx, ky, c, n)
-        update.reorder(o, r.x, r.y)
-    else:
-        result.reorder(inner, kx, outer, ky, c, n).unroll(kx)
-        total.unroll(kx)
-        update.reorder(o, kx, r.x, r.y).unroll(kx)
-    update.vectorize(o, LANES).unroll(o)
-    for bound in bounds:
-        bound.compute_at(result, outer).vectorize(bound.args()[0], LANES)
-    x_padded.compute_at(result, n).bound(c, 0, inputs).vectorize(c, LANES)
-    return compile_kernel(result, (source, gradient, *more))
 
 
 def _block(channels: int) -> int:

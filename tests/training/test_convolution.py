@@ -34,15 +34,15 @@ def test_values_and_gradients_are_torchs(channels_in, channels_out, side, size):
 
 
 def test_the_weight_gradient_is_our_kernels_and_does_not_depend_on_the_threads():
-    kernels = pytest.importorskip("training.kernels_convolution", reason="needs Halide")
+    kernels = pytest.importorskip("training.kernels_correlation", reason="needs Halide")
     x, gradient = torch.randn(3, 16, 20, 20), torch.randn(3, 4, 20, 20)
     assert kernels.supports(x, gradient)
     assert not kernels.supports(x[:, :3], gradient)
     assert not kernels.supports(x.double(), gradient.double())
     kernel, bias = torch.randn(4, 16, 5, 5), torch.zeros(4)
     used = _gradients(convolve, x, kernel, bias, gradient=gradient)[2]
-    torch.testing.assert_close(used, kernels.weight_gradient(x, gradient, 5), rtol=0, atol=0)
-    torch.testing.assert_close(used, kernels.weight_gradient(x, gradient, 5), rtol=0, atol=0)
+    torch.testing.assert_close(used, kernels.correlation(x, gradient, 5), rtol=0, atol=0)
+    torch.testing.assert_close(used, kernels.correlation(x, gradient, 5), rtol=0, atol=0)
 
 
 def test_only_the_gradients_that_are_wanted_are_computed():
