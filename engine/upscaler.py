@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from engine.picture import Picture
     from engine.rows import Source
 
+SMALLEST_SIDE = 8
+"""Of less than this a network sees little but its own zero padding, which shifts colours: such a picture is resampled instead."""
 STRIP_BYTES = 96 * 2**20
 """Memory that one strip of a step's output may take; wide pictures get lower strips."""
 
@@ -95,8 +97,10 @@ class Upscaler:
         return layout.pages * sum(map(len, self._plans(layout, size)))
 
     def _plans(self, layout: Layout, size: tuple[int, int] | None) -> list[tuple[Tile, ...]]:
-        """The tiles of each step to ``size``."""
+        """The tiles of each step to ``size``; no step where the picture is too small for a network."""
         scale = self.backend.spec.scale
+        if min(layout.height, layout.width) < SMALLEST_SIDE:
+            return []
         steps = 1 if size is None else steps_to(layout, size, scale)
         return [self._plan(_times(layout, scale**i)) for i in range(steps)]
 

@@ -69,6 +69,26 @@ def test_mean_colours_stay(tmp_path: Path, upscaled: Callable[[Path], Path]) -> 
         assert np.abs(out.pixels.mean((0, 1)) - part.mean((0, 1))).max() < 0.2
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (3, 40), (7, 7), (8, 8), (9, 12)])
+@pytest.mark.parametrize("colour", [(0, 0, 0), (1, 60, 200), (128, 128, 128), (255, 255, 255)])
+def test_mean_colours_of_the_smallest_pictures_stay(
+    tmp_path: Path, upscaled: Callable[[Path], Path], shape: tuple[int, int], colour: tuple[int, int, int]
+) -> None:
+    images.write(Picture(np.full((*shape, 3), colour, np.uint8)), tmp_path / "small.png")
+    out = images.read(upscaled(tmp_path / "small.png")).pixels
+    assert out.shape == (2 * shape[0], 2 * shape[1], 3)
+    assert np.abs(out.mean((0, 1)) - colour).max() <= (0 if min(shape) < 8 else 0.2)
+
+
+@pytest.mark.parametrize("blocks", [1, 4])
+def test_only_what_is_cut_off_at_black_and_white_shifts_a_mean(tmp_path: Path, upscaled: Callable[[Path], Path], blocks: int) -> None:
+    """A network overshoots at hard edges. Where there is room above white and below black, even noise of two levels keeps its mean."""
+    bits = np.kron(np.random.default_rng(0).integers(0, 2, (256 // blocks, 256 // blocks)), np.ones((blocks, blocks)))
+    for name, pixels, most in (("room", 100 + 40 * bits, 0.2), ("none", 255 * bits, 3)):
+        images.write(Picture(pixels.astype(np.uint8)), tmp_path / f"{name}.png")
+        assert abs(images.read(upscaled(tmp_path / f"{name}.png")).pixels.mean() - pixels.mean()) < most
+
+
 @pytest.mark.parametrize("hidden", [0, 255])
 def test_cut_out_things_have_no_fringe(tmp_path: Path, upscaled: Callable[[Path], Path], hidden: int) -> None:
     y, x = np.mgrid[:96, :96] - 47.5
