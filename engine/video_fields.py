@@ -42,10 +42,15 @@ ONE_ORDER = 10
 """So many frames with one field first for each with the other: noise gives both, interlaced film one."""
 NEARLY_ALL, NEXT_TO_NONE = 0.75, 0.05
 """The share of interlaced frames, of those that idet can tell, that makes a film interlaced as a whole, or progressive."""
-REPEATED = 0.08
-"""The share of frames that repeat each field of the one before from which on a film is telecined: 3:2 pulldown gives 0.2."""
-FAR, MOST = 2.0, 0.5
-"""See `convincing`: how many times as far lines must be off one frame as the other, and of what share of interlaced frames."""
+REPEATED, REPEAT_RATIO = 0.1, 1.5
+"""The share of frames that repeat each field of the one before from which on a film is telecined (3:2 pulldown gives 0.2), and how
+many times as much the other field must change."""
+PLAIN, CONVINCING = 0.5, 0.5
+"""Interlaced film has so large a share of frames with plain fields, or of those with fields so many that are convincing."""
+FAR = 2.0
+"""See `_convincing`: how many times as far lines must be off the one frame as off the other."""
+STRIPED = 0.12
+"""How much of a frame's comb must be one set of lines being brighter than the other to be a pattern: natural film has up to 0.06."""
 COLUMNS = 4
 """Every so many columns of a frame are looked at closely."""
 FEWEST_LINES = 32
@@ -56,8 +61,8 @@ ORDERS = {True: "tff", False: "bff"}
 class Votes:
     """What idet says of a sample, of each frame alone and of those before it alike: the top or bottom field first, or progressive.
 
-    ``top_again`` and ``bottom_again`` repeat that field of the frame before; of those with a field first, ``convincing`` are not
-    likely to be anything else; ``flagged`` are said to be interlaced by the film.
+    ``top_again`` and ``bottom_again`` repeat that field of the frame before. Of those with a field first, ``plain`` are no pattern of
+    lines, and ``convincing`` cannot well be anything else either. ``flagged`` are said to be interlaced by the film.
     """
 
     frames: int = 0
@@ -66,6 +71,7 @@ class Votes:
     progressive: int = 0
     top_again: int = 0
     bottom_again: int = 0
+    plain: int = 0
     convincing: int = 0
     flagged: int = 0
 
@@ -150,7 +156,7 @@ def judged(votes: Votes) -> Scan:
         kind = "progressive"
     elif sure and min(votes.top_again, votes.bottom_again) >= REPEATED * votes.frames:
         kind = "telecined"
-    elif sure and votes.convincing >= MOST * fielded:
+    elif sure and (votes.plain >= PLAIN * votes.frames or votes.convincing >= CONVINCING * fielded):
         kind = "interlaced" if fielded >= NEARLY_ALL * told else "mixed"
     return Scan(kind, votes.flagged > 0, votes.top >= votes.bottom, votes.frames)
 
@@ -197,11 +203,13 @@ def votes_of(frames: Iterable[VideoFrame]) -> Votes:
     said: list[bool] = []
     last: deque[tuple[VideoFrame, Votes]] = deque(maxlen=3)
     votes = Votes()
-    for number, frame in enumerate(filtered(_noted(frames, said), "idet")):
+    for number, frame in enumerate(filtered(_noted(frames, said), f"idet=rep_thres={REPEAT_RATIO}")):
         last.append((frame, _vote(frame, flagged=said[number])))
         votes = votes.plus(last[-1][1])
         if len(last) == 3 and last[1][1].fielded:
-            votes = votes.plus(Votes(convincing=convincing(*(one for one, _ in last))))
+            before, lines, after = (_lines(one) for one, _ in last)
+            plain = not _striped(lines)
+            votes = votes.plus(Votes(plain=plain, convincing=plain and _convincing(before, lines, after)))
     return votes
 
 
@@ -219,18 +227,28 @@ def _noted(frames: Iterable[VideoFrame], said: list[bool]) -> Iterator[VideoFram
         yield frame
 
 
-def convincing(before: VideoFrame, frame: VideoFrame, after: VideoFrame) -> bool:
+def _striped(lines: NDArray[np.float32]) -> bool:
+    """Whether a frame's even lines are brighter or darker than the odd ones, in most of its columns.
+
+    So are scan lines that are drawn into a picture, which idet takes for fields while a scene is faded. Of woven fields, edges comb
+    both ways, and a large one that moves does so in few columns.
+    """
+    comb = 2 * lines[1:-1] - lines[:-2] - lines[2:]
+    columns = (comb[::2].mean(axis=0) - comb[1::2].mean(axis=0)) / 2
+    return abs(float(np.median(columns))) > STRIPED * float(np.abs(comb).mean())
+
+
+def _convincing(before: NDArray[np.float32], lines: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
     """Whether a frame that idet finds interlaced is that, by how its lines go with those of the frames beside it.
 
     Of woven fields, one set of lines goes with the frame before as well as within its own frame and not at all with the one after, the
-    other set the other way round. Of progressive film, an edge that hardly moves on lines of one parity, or scan lines that are faded,
-    go better with one of the frames than within their own, and worse with the other by as much: idet takes that for fields.
+    other set the other way round. Of progressive film, an edge that hardly moves on lines of one parity goes better with one of the
+    frames than within its own, and worse with the other by as much: idet takes that for fields.
     """
-    lines, earlier, later = map(_lines, (frame, before, after))
     around = lines[:-2] + lines[2:]
-    own, with_earlier, with_later = (np.abs(around - 2 * other[1:-1]).sum(axis=1) for other in (lines, earlier, later))
-    one = float(with_earlier[::2].sum() + with_later[1::2].sum() - own.sum())
-    other = float(with_later[::2].sum() + with_earlier[1::2].sum() - own.sum())
+    own, with_before, with_after = (np.abs(around - 2 * other[1:-1]).sum(axis=1) for other in (lines, before, after))
+    one = float(with_before[::2].sum() + with_after[1::2].sum() - own.sum())
+    other = float(with_after[::2].sum() + with_before[1::2].sum() - own.sum())
     return max(one, other) >= FAR * abs(min(one, other))
 
 

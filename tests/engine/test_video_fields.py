@@ -63,7 +63,8 @@ def store(path, pictures, *, count=COUNT, **options):
     def edit(made):
         made.planes[0].update(_padded(next(pictures), made.planes[0]))
 
-    return store_clip(path, count, size=SIZE, edit=edit, options={"qp": "12", "bf": "2", **options}, moments=[0] * count)
+    how = {"qp": "12", "bf": "2", **options}
+    return store_clip(path, count, size=SIZE, edit=edit, options=how, moments=[0] * count)
 
 
 def _padded(picture, plane):
@@ -79,6 +80,13 @@ def test_interlaced_film_that_does_not_say_so_is_recognised(tmp_path, top_first,
     source = store(tmp_path / "tv.mkv", woven(moments(speed=speed, noise=noise), top_first=top_first))
     assert not examine(source).interlaced
     assert scan(examine(source)) == Scan("interlaced", False, top_first, COUNT)
+
+
+@pytest.mark.parametrize("qp", ["24", "32"])
+def test_what_a_codec_leaves_of_the_fields_is_enough(tmp_path, qp):
+    assert scan(examine(store(tmp_path / "tv.mkv", woven(moments()), qp=qp))).kind == "interlaced"
+    assert scan(examine(store(tmp_path / "dvd.mkv", woven(pulled_down(moments())), qp=qp))).kind == "telecined"
+    assert scan(examine(store(tmp_path / "film.mkv", moments(), qp=qp))).filters == ""
 
 
 @pytest.mark.parametrize("noise", [0.0, 4.0])
@@ -100,9 +108,10 @@ def test_progressive_film_that_says_it_is_interlaced_is_left_alone_and_that_is_s
 
 
 @pytest.mark.parametrize("light", [lambda t: 0.2 + 0.02 * t, lambda t: 1 - 0.02 * t])
-@pytest.mark.parametrize("lines", [0.95, 0.8, 0.4, 0.0])
-def test_scan_lines_drawn_into_progressive_film_are_no_fields(tmp_path, lines, light):
-    source = store(tmp_path / "game.mkv", moments(speed=0, lines=lines, light=light))
+@pytest.mark.parametrize("lines", [0.97, 0.9, 0.8, 0.4, 0.0])
+@pytest.mark.parametrize("speed", [0, 0.3])
+def test_scan_lines_drawn_into_progressive_film_are_no_fields(tmp_path, speed, lines, light):
+    source = store(tmp_path / "game.mkv", moments(speed=speed, lines=lines, light=light))
     info = examine(source)
     with av.open(str(source)) as container:
         fooled = video_fields.votes_of(islice(container.decode(video=0), COUNT))
@@ -191,7 +200,8 @@ def test_a_person_may_leave_it_interlaced(tmp_path, film_model):
         (Votes(40, top=7, convincing=7), "unknown"),
         (Votes(120, top=14, convincing=14), "unknown"),
         (Votes(40, top=36, progressive=4, convincing=30), "interlaced"),
-        (Votes(40, bottom=36, convincing=10), "unknown"),
+        (Votes(40, bottom=36, plain=10, convincing=10), "unknown"),
+        (Votes(40, bottom=36, plain=30, convincing=10), "interlaced"),
         (Votes(40, top=1, progressive=39), "progressive"),
         (Votes(40, top=20, progressive=20, convincing=20), "mixed"),
         (Votes(40, top=32, progressive=8, top_again=8, bottom_again=8), "telecined"),
