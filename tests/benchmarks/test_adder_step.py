@@ -55,5 +55,5 @@ def test_an_adder_step_takes_at_most_twice_its_twins_time():
             if turn > 1:
                 times[block].append(time.perf_counter() - start)
     convolution, adder = (np.median(times[block]) for block in ("convolution", "adder"))
-    print(f"adder {1e3 * adder:.0f} ms, convolution {1e3 * convolution:.0f} ms")
+    print(f"adder {1e3 * adder:.0f} ms, convolution {1e3 * convolution:.0f} ms")  # noqa: T201
     assert adder < 2 * convolution, f"adder {1e3 * adder:.0f} ms, convolution {1e3 * convolution:.0f} ms"

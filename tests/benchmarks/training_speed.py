@@ -1,0 +1,112 @@
+"""``python -m tests.benchmarks.training_speed``: our training kernels beside torch's own, and a step of each network; one thread.
+
+Forms are timed in turn within a round, and medians of processor time are compared. Batches are of 16 patches of 48x48.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from engine.network import NetworkSpec
+from training.activation import PReLU
+from training.kernels_correlation import correlation
+from training.memory import keep_freed_memory
+from training.network import build
+from training.optimiser import make_optimiser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Piece = Callable[[], object]
+
+BATCH, SIDE = 16, 48
+LAYERS = ((1, 16, 5), (16, 16, 3), (16, 4, 5), (16, 16, 5), (32, 32, 3))
+"""Inputs, outputs and kernel sides of the layers there are."""
+NETWORKS = (("SESR-M5", 5, 16, "convolution"), ("SESR-M11", 11, 16, "convolution"), ("AdderSESR-M5", 5, 16, "adder"))
+
+
+def medians(pieces: dict[str, Piece], rounds: int) -> dict[str, float]:
+    """Seconds of processor time of each, the median over ``rounds``, after two to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in pieces}
+    for turn in range(rounds + 2):
+        for name, piece in pieces.items():
+            start = time.process_time()
+            piece()
+            if turn > 1:
+                times[name].append(time.process_time() - start)
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def weight_gradients(inputs: int, outputs: int, side: int) -> dict[str, Piece]:
+    """A convolution's weight gradient by torch and by ours."""
+    x, gradient = (_maps(channels) for channels in (inputs, outputs))
+    kernel = torch.randn(outputs, inputs, side, side).contiguous(memory_format=torch.channels_last)
+    pad = [side // 2, side // 2]
+
+    def theirs() -> object:
+        wanted = [False, True, False]
+        return torch.ops.aten.convolution_backward(gradient, x, kernel, None, [1, 1], pad, [1, 1], False, [0, 0], 1, wanted)
+
+    return {"torch": theirs, "ours": lambda: correlation(x, gradient, side)}
+
+
+def activation_gradients() -> dict[str, Piece]:
+    """PReLU's gradients by torch and by ours."""
+
+    def piece(module: nn.PReLU) -> Piece:
+        x, gradient = _maps(16).requires_grad_(), _maps(16)
+        y: Tensor = module(x)
+        return lambda: torch.autograd.grad(y, (x, module.weight), gradient, retain_graph=True)
+
+    return {"torch": piece(nn.PReLU(16)), "ours": piece(PReLU(16))}
+
+
+def steps() -> dict[str, Piece]:
+    """Whole steps with SOAP on the collapsed kernels."""
+
+    def piece(spec: NetworkSpec) -> Piece:
+        network = build(spec, expansion=0)
+        network.progress(0.5)
+        optimiser = make_optimiser("soap", network, 1e-4)
+        low, high = torch.rand(BATCH, 1, SIDE, SIDE), torch.rand(BATCH, 1, 2 * SIDE, 2 * SIDE)
+
+        def step() -> None:
+            optimiser.zero_grad()
+            (network(low) - high).abs().mean().backward()
+            optimiser.step()
+
+        return step
+
+    return {name: piece(NetworkSpec(2, m, f, "adder" if block == "adder" else "convolution")) for name, m, f, block in NETWORKS}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print two tables as Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.training_speed")
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args(arguments).rounds
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    sys.stdout.write("| gradient | torch, ms | ours, ms | ratio |\n|---|---|---|---|\n")
+    pieces = {f"weights, {i} -> {o}, {k}x{k}": weight_gradients(i, o, k) for i, o, k in LAYERS}
+    for name, both in {**pieces, "PReLU, 16 channels": activation_gradients()}.items():
+        taken = medians(both, rounds)
+        sys.stdout.write(f"| {name} | {1e3 * taken['torch']:.2f} | {1e3 * taken['ours']:.2f} | {taken['torch'] / taken['ours']:.1f} |\n")
+    sys.stdout.write("\n| step | ms |\n|---|---|\n")
+    for name, seconds in medians(steps(), rounds).items():
+        sys.stdout.write(f"| {name} | {1e3 * seconds:.0f} |\n")
+
+
+def _maps(channels: int) -> Tensor:
+    return torch.randn(BATCH, channels, SIDE, SIDE).contiguous(memory_format=torch.channels_last)
+
+
+if __name__ == "__main__":
+    main()
