@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeySequence, QShortcut
 
 from addersesr_app.views.film_bar import FilmBar
 from addersesr_app.views.film_panel import FilmPanel
-from engine.events import Event, Failed, Planned
+from engine.events import Event, Failed, Planned, Warned
 from engine.protocol import Output, Plan, Told
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class FilmDesk(QObject):
             return
         if isinstance(event.event, Planned):
             self.panel.show_plan(event.event)
+        elif isinstance(event.event, Warned):
+            self.panel.show_note(event.event.message)
         elif isinstance(event.event, Failed):
             self._page.banner.say_error(event.event.message)
 

@@ -113,18 +113,19 @@ class Scan:
     def words(self) -> str:
         """What was found and what comes of it, in one sentence; empty where there is nothing to say."""
         order = "top" if self.top_first else "bottom"
-        silent = "" if self.flagged else ", which it does not say itself"
+        seen = f"seen in {self.frames} of its frames{'' if self.flagged else ', which it does not say itself'}"
+        choice = "; it can be left interlaced"
         match self.kind:
             case "progressive" if self.flagged:
-                return f"this film says that it is interlaced, but {self.frames} of its frames are progressive: it is left as it is"
+                return f"this film says that it is interlaced, but {self.frames} of its frames are not: it is left as it is"
             case "interlaced":
-                return f"this film is interlaced ({order} field first, seen in its frames{silent}): it is deinterlaced (bwdif)"
+                return f"this film is interlaced ({order} field first, {seen}): it is deinterlaced (bwdif){choice}"
             case "telecined":
-                return f"this film is telecined ({order} field first, seen in its frames{silent}): its fields are put together again"
+                return f"this film is telecined ({order} field first, {seen}): its fields are put together as pictures again{choice}"
             case "mixed":
-                return f"parts of this film are interlaced (seen in its frames{silent}): those alone are deinterlaced (bwdif)"
+                return f"parts of this film are interlaced ({seen}): those alone are deinterlaced (bwdif){choice}"
             case "unknown" if self.flagged:
-                return "this film says that it is interlaced: it is deinterlaced (bwdif)"
+                return f"this film says that it is interlaced: it is deinterlaced (bwdif){choice}"
         return ""
 
 

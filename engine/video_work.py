@@ -171,7 +171,7 @@ def _film(info: VideoInfo, model: AnyModel, output: Path, shop: Workshop, report
     size = videos.output_size(info, wanted, encoding.coder)
     found = scan(info)
     if found.words and not settings.keep_interlaced:
-        report.warn(found.words + ("; --keep-interlaced leaves it alone" if found.filters else ""))
+        report.warn(found.words)
     filters = "" if settings.keep_interlaced else found.filters
     return Film(info, size, encoding, filters, settings.threads, settings.tile, settings.excerpt)
 

@@ -71,6 +71,11 @@ def end_application(qapp, application) -> None:
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
+def until(qtbot, reached):
+    """Let the window live until something is true, for WAIT_MS at most."""
+    qtbot.waitUntil(lambda: bool(reached()), timeout=WAIT_MS)
+
+
 def pixels_of(image):
     """(H, W, 3) RGB of a QImage."""
     image = image.convertToFormat(image.Format.Format_RGB888)

@@ -43,6 +43,7 @@ class FilmPanel(QWidget):
         self.interlaced = QCheckBox(self.tr("Leave it interlaced"))
         self.interlaced.toggled.connect(lambda _: self.changed.emit())
         self._told = label("", "small", wrap=True)
+        self._notes = label("", "small", wrap=True)
         grid = QGridLayout()
         grid.setVerticalSpacing(8)
         grid.setColumnMinimumWidth(0, 78)
@@ -51,27 +52,40 @@ class FilmPanel(QWidget):
             grid.addWidget(label(box.accessibleName(), "muted"), line, 0)
             grid.addWidget(box, line, 1)
         grid.addWidget(self.interlaced, 4, 1)
-        self.setLayout(column(label(self.tr("FILM"), "section"), grid, self._told, spacing=8))
+        self.setLayout(column(label(self.tr("FILM"), "section"), grid, self._told, self._notes, spacing=8))
         self.hide()
 
     def show_film(self, facts: FilmFacts | None) -> None:
         """Offer the choices for a film; None for a picture."""
         self.setVisible(facts is not None)
         self.interlaced.setVisible(facts is not None and facts.interlaced)
-        self._told.clear()
+        self.clear_plan()
 
     def show_trying(self) -> None:
         """Say that what the film will take is being found out."""
+        self.clear_plan()
         self._told.setText(self.tr("Trying out a few frames…"))
 
+    def show_note(self, message: str) -> None:
+        """Say something that a person should know of how the film will be made, beside what is said already."""
+        self._notes.setText("\n".join(filter(None, (self._notes.text(), message[:1].upper() + message[1:] + "."))))
+        self._notes.setVisible(True)
+
     def show_plan(self, plan: Planned) -> None:
-        """Say what the film will take."""
+        """Say what the film will take, and offer to leave it interlaced where its frames are that."""
+        self.interlaced.setVisible(plan.interlaced)
         frames = [self.tr("{count} frames").format(count=plan.frames)] if plan.frames is not None else []
         self._told.setText(" · ".join([*frames, *film_words.planned(plan)]))
 
     def clear_plan(self) -> None:
         """Say nothing any more: the queue tells it."""
         self._told.clear()
+        self._notes.clear()
+        self._notes.hide()
+
+    def notes(self) -> str:
+        """What else is said of it now."""
+        return self._notes.text()
 
     def told(self) -> str:
         """What is said of it now."""

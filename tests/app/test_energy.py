@@ -11,7 +11,7 @@ from addersesr_app.app import Application
 from addersesr_app.energies import added, labels, total, words
 from engine import cost, weights
 from engine.events import Energy
-from tests.windows import SPECS, WAIT_MS, end_application, make_application, mild, places_in, store_photo
+from tests.windows import SPECS, end_application, make_application, mild, places_in, store_photo, until
 
 METERED = """
 import sys, threading, time
@@ -33,10 +33,6 @@ threading.Thread(target=run_on, daemon=True).start()
 tools = Tools(Catalogue([Path(sys.argv[1])]), Calibration(machine(), (), 20.0), (meter,), ("no battery",))
 Server(tools, sys.stdout.buffer).run(sys.stdin.buffer)
 """
-
-
-def until(qtbot, reached):
-    qtbot.waitUntil(lambda: bool(reached()), timeout=WAIT_MS)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 
 from addersesr_app.notifier import Notifier
-from tests.windows import WAIT_MS, store_photo
+from tests.windows import WAIT_MS, store_photo, until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -41,10 +41,6 @@ def look():
 QTimer.singleShot(0, fail)
 app.exec()
 """
-
-
-def until(qtbot, reached):
-    qtbot.waitUntil(lambda: bool(reached()), timeout=WAIT_MS)
 
 
 def test_a_fault_of_the_window_is_shown_with_a_log_to_copy_and_it_goes_on(tmp_path):

@@ -13,11 +13,8 @@ from engine.sights import upscale_region
 from engine.upscaler import Upscaler
 from engine.video_stills import frame_at
 from tests.clips import frames_of, store_walk, times_of
-from tests.windows import WAIT_MS, pixels_of, store_photo
-
-
-def until(qtbot, reached):
-    qtbot.waitUntil(reached, timeout=WAIT_MS)
+from tests.tv import moments, store, woven
+from tests.windows import pixels_of, store_photo, until
 
 
 @pytest.fixture
@@ -121,6 +118,21 @@ def test_a_film_that_waits_in_the_queue_tells_its_size(application, qtbot, clip,
     until(qtbot, lambda: jobs[1].state == "done")
     assert any("so far" in text and "B so far" in text for text in told), "bytes so far are told"
     assert any("arithmetic" in text and "so far" in text for text in told), "so is energy, by its kind"
+
+
+def test_fields_that_a_film_does_not_tell_of_are_found_said_and_may_be_left(application, qtbot, tmp_path):
+    until(qtbot, lambda: application.upscale_page.network() is not None)
+    application.upscale_page.inspector.network.pick("tiny-x2")
+    application.open([store(tmp_path / "tv.mkv", woven(moments()))])
+    until(qtbot, lambda: application.films is not None and "40 frames" in application.films.panel.told())
+    panel = application.films.panel
+    assert "This film is interlaced (top field first, seen in 40 of its frames" in panel.notes()
+    qtbot.mouseClick(panel.interlaced, Qt.MouseButton.LeftButton)
+    until(qtbot, lambda: "40 frames" in panel.told() and not panel.notes())
+    assert panel.output(application.films.output()).keep_interlaced
+    application.open([store(tmp_path / "film.mkv", moments())])
+    until(qtbot, lambda: application.session.path.endswith("film.mkv") and "40 frames" in panel.told())
+    assert not panel.interlaced.isVisible()
 
 
 def test_words_for_what_was_predicted_and_what_came():

@@ -5,13 +5,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
 
-from tests.windows import WAIT_MS, store_photo
+from tests.windows import WAIT_MS, store_photo, until
 
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-
-
-def until(qtbot, reached):
-    qtbot.waitUntil(lambda: bool(reached()), timeout=WAIT_MS)
 
 
 @pytest.fixture

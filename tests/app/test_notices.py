@@ -12,11 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog
 from engine import images
 from engine.picture import Metadata, Picture
 from engine.protocol import Output
-from tests.windows import WAIT_MS, store_photo
-
-
-def until(qtbot, reached):
-    qtbot.waitUntil(lambda: bool(reached()), timeout=WAIT_MS)
+from tests.windows import WAIT_MS, store_photo, until
 
 
 def ready(application, qtbot, model="tiny-x2"):

@@ -8,11 +8,7 @@ from PySide6.QtCore import Qt
 from addersesr_app import settings
 from addersesr_app.settings import Preset
 from engine import images, weights
-from tests.windows import SPECS, WAIT_MS, end_application, make_application, mild, store_photo
-
-
-def until(qtbot, reached):
-    qtbot.waitUntil(lambda: bool(reached()), timeout=WAIT_MS)
+from tests.windows import SPECS, WAIT_MS, end_application, make_application, mild, store_photo, until
 
 
 def saved(application, qtbot, path):

@@ -12,11 +12,7 @@ from engine import images, weights
 from engine.backends import choose
 from engine.resize import imresize
 from engine.upscaler import Upscaler
-from tests.windows import SPECS, WAIT_MS, pixels_of, store_photo
-
-
-def until(qtbot, reached):
-    qtbot.waitUntil(reached, timeout=WAIT_MS)
+from tests.windows import SPECS, pixels_of, store_photo, until
 
 
 @pytest.fixture

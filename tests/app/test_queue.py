@@ -9,13 +9,9 @@ from PySide6.QtCore import Qt
 
 from engine import images, journal
 from engine.journal import Entry, Journal
-from tests.windows import WAIT_MS, end_application, make_application, store_photo
+from tests.windows import WAIT_MS, end_application, make_application, store_photo, until
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-def until(qtbot, reached):
-    qtbot.waitUntil(reached, timeout=WAIT_MS)
 
 
 def states(application):

@@ -16,7 +16,7 @@ from engine import cost, images, weights
 from engine.backends import choose
 from engine.picture import Picture
 from engine.upscaler import Upscaler
-from tests.windows import SERVE, SPECS, WAIT_MS, pixels_of, store_photo
+from tests.windows import SERVE, SPECS, WAIT_MS, pixels_of, store_photo, until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -27,10 +27,6 @@ def drop(window, *paths):
     where = QPointF(window.rect().center())
     event = QDropEvent(where, Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
     window.dropEvent(event)
-
-
-def until(qtbot, reached):
-    qtbot.waitUntil(reached, timeout=WAIT_MS)
 
 
 def done(application, path=None):
