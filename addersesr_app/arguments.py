@@ -86,6 +86,23 @@ positive.__name__ = "whole number"  # what argparse calls the type in its messag
 percent.__name__ = "percentage"
 
 
+def fraction(text: str) -> float:
+    """A number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+fraction.__name__ = "number"
+
+
+def add_strength(parser: argparse.ArgumentParser) -> None:
+    """How far a network that was fine-tuned from another is from that one."""
+    words = "of a network that has a plain twin: 0 as that one, 1 as it ships (default: 1); see `addersesr models`"
+    parser.add_argument("--strength", type=fraction, default=1.0, metavar="0-1", help=words)
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """``--json``, which every sub-command has."""
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")

@@ -2,7 +2,8 @@
 
 DIR holds the benchmarks as ``Set5/x2/NNN_HR.png`` and ``…_LR.png``. What the card says is what ``addersesr eval`` prints. With
 ``--int8 TRAINED.safetensors`` the model takes over the int8 form of another file, which quantisation-aware training left; with ``--plain
-PLAIN.safetensors`` the card of a network for compressed pictures says how it and that network do on Set14 through JPEG.
+PLAIN.safetensors`` the card of a network for compressed pictures says how it and that network do on Set14 through JPEG, and that it was
+fine-tuned from it: it can then be used at any strength between the two (`engine.strength`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from engine.errors import AdderSESRError, ModelError
 from engine.evaluate import evaluate
 from engine.figures import SETS
 from engine.integer import parse
+from engine.strength import with_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", required=True, type=Path, help="folder with Set5 and Set14")
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--int8", type=Path, metavar="TRAINED.safetensors", help="where the model's int8 form comes from")
-    parser.add_argument("--plain", type=Path, metavar="PLAIN.safetensors", help="the network to compare with on pictures through JPEG")
+    parser.add_argument("--plain", type=Path, metavar="PLAIN.safetensors", help="the network that it was fine-tuned from: compared on pictures through JPEG, and mixed with")
     options = parser.parse_args(arguments)
     for path in options.models:
         try:
@@ -89,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 model = with_int8(model, weights.read(options.int8))
             model = measured(model, options.data, options.backend)
             if options.plain:
-                model = through_jpeg(model, weights.read(options.plain), options.data, options.backend)
+                plain = weights.read(options.plain)
+                model = with_plain(through_jpeg(model, plain, options.data, options.backend), plain)
             weights.write(model, path)
         except AdderSESRError as error:
             sys.stderr.write(f"{error}\n")

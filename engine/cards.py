@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 PSNR_ORDER = ("Set5", "Set14", "B100", "Urban100", "Manga109", "DIV2K")
 
 
-def model_card(entry: Entry) -> ModelCard:
-    """What the window is told of a model."""
+def model_card(entry: Entry, plain: str = "") -> ModelCard:
+    """What the window is told of a model; ``plain`` is the id of its twin, if that is here."""
     model, spec = entry.model, entry.model.spec
     own = spec if isinstance(spec, NetworkSpec) else None
     return ModelCard(
@@ -34,6 +34,7 @@ def model_card(entry: Entry) -> ModelCard:
         str(model.about.get("summary", "")),
         spec if isinstance(spec, ForeignSpec) else None,
         str(model.about.get("training", "")),
+        plain,
     )
 
 

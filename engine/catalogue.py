@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from engine import foreign, weights
 from engine.errors import ModelError
 from engine.network import NetworkSpec
+from engine.strength import plain_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +62,7 @@ class Entry:
             "title": self.title,
             "activation": shape["activation"],
             "ssim": self.figures("fp32")[1],
+            "plain": plain_id(self.model) or None,
         }
 
 

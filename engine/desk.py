@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine import images, jobs, preview, provenance, sights
+from engine import images, jobs, preview, provenance, sights, strength
 from engine.backends import choose
 from engine.cards import backend_card, model_card
 from engine.errors import BackendError, OutputError, PictureError
@@ -86,7 +86,10 @@ class Desk:
         self._runners.look_again()
         calibration, tools = self._tools.calibration, self._tools
         power = Power(calibration.watts if calibration else None, tuple(meter.name for meter in tools.meters), tuple(tools.missing_meters))
-        return Ready(request.id, os.getpid(), tuple(map(model_card, self._catalogue.entries())), power)
+        entries = self._catalogue.entries()
+        twins = (strength.twin(entry.model, (other.model for other in entries)) for entry in entries)
+        cards = tuple(model_card(entry, plain.id if plain else "") for entry, plain in zip(entries, twins, strict=True))
+        return Ready(request.id, os.getpid(), cards, power)
 
     def survey(self, request: Survey) -> Surveyed:
         """Say which back ends there are; looking takes seconds where torch is installed."""
@@ -170,7 +173,7 @@ class Desk:
         if not planned.tasks:
             raise PictureError("; ".join(str(notice.to_dict().get("message") or notice.to_dict()) for notice in planned.notices))
         target, backend = planned.tasks[0].output, self._upscaler(request.network).backend
-        model, size = self._runners.entry(request.network.model)[1].model, (kept.width, kept.height)
+        model, size = self._runners.model(request.network), (kept.width, kept.height)
         made = provenance.made_with(model, backend, size, SCREEN_TILE, output.quality, Path(request.path))
         own = kept.metadata if rules.metadata else kept.metadata.bare()
         metadata = provenance.record(own, made) if rules.metadata and rules.provenance else own
@@ -336,4 +339,5 @@ def settings(network: Network, output: Output) -> jobs.Settings:
         effort=output.effort,
         keep_interlaced=output.keep_interlaced,
         excerpt=Excerpt(output.start_s, output.end_s),
+        strength=1.0 if output.redo else network.strength,
     )

@@ -42,7 +42,8 @@ class Settings:
     ``quality`` is 1..100 for formats that lose something; ``tile`` the largest tile's side in input pixels, None for automatic.
     ``metadata`` keeps a picture's EXIF and XMP (its ICC profile stays anyway); without it there is no ``provenance`` either.
     ``codec``, ``grade``, ``effort``, ``keep_interlaced`` and ``excerpt`` are for films (see `engine.video_codecs`). ``provenance``
-    puts how a picture was made into its XMP. ``redo`` is a result that is to be made again exactly (see `engine.redo`).
+    puts how a picture was made into its XMP. ``redo`` is a result that is to be made again exactly (see `engine.redo`). ``strength`` is
+    for networks that have a plain twin (see `engine.strength`).
     """
 
     model: str | None = None
@@ -65,6 +66,7 @@ class Settings:
     provenance: bool = True
     metadata: bool = True
     redo: Path | None = None
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
         if self.template is not None:
@@ -122,7 +124,7 @@ def _chosen(job: Job, catalogue: Catalogue) -> tuple[Settings, Selection]:
     """The job's settings and networks; for a result that is to be made again those of its record."""
     settings = job.settings
     if settings.redo is None:
-        return settings, selection.select(catalogue, settings.model, settings.target, settings.precision)
+        return settings, selection.select(catalogue, settings.model, settings.target, settings.precision, settings.strength)
     from engine import redo  # noqa: PLC0415 (it loads the picture libraries, which usage errors can do without)
 
     redo.check_inputs(job.inputs, settings.redo)

@@ -47,13 +47,18 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Which network, and what shall run it. ``model`` is an id or a file."""
+    """Which network, and what shall run it. ``model`` is an id or a file; ``strength`` is for one that has a plain twin."""
 
     model: str
     backend: str = "auto"
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise ValueError(f"strength is from 0 to 1, not {self.strength}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,8 @@ class ModelCard:
     """What the window needs to know of a model. ``psnr`` is a tuple of (data set, dB); ``precisions`` what it can run at.
 
     Of somebody else's network ``foreign`` is all that is known; its ``m`` and ``f`` are 0 and its ``block`` is ``other``.
-    ``training`` says what it was trained on and how, empty where nobody said.
+    ``training`` says what it was trained on and how, empty where nobody said. ``plain`` is the id of the plain twin that it can be mixed
+    with, empty where it has none here.
     """
 
     id: str
@@ -107,6 +113,7 @@ class ModelCard:
     summary: str
     foreign: ForeignSpec | None = None
     training: str = ""
+    plain: str = ""
 
     @property
     def spec(self) -> Spec:

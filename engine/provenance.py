@@ -14,9 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import PictureError
+from engine.strength import FULL, strength_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from dataclasses import Field
     from pathlib import Path
 
@@ -34,6 +35,7 @@ _PACKET = (
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">{}\n</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
 )
 _END = b"</rdf:RDF>"
+_PLAIN_TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Provenance:
 
     ``digest`` is the model's (see `engine.weights.Model.digest`), ``source`` the SHA-256 of the file that it was made from, empty where
     an earlier version did not note it, as are ``device``, ``tile`` and ``quality``; the last two are 0 where they were automatic.
+    ``strength`` is that of a network mixed with its plain twin (see `engine.strength`), whose ``digest`` is that of the mixture.
     """
 
     version: str
@@ -55,6 +58,7 @@ class Provenance:
     device: str = ""
     quality: int = 0
     source: str = ""
+    strength: float = FULL
 
 
 def made_with(
@@ -66,7 +70,7 @@ def made_with(
     """
     made_from = "" if source is None else digest_of(source)
     settings = (backend.name, backend.precision, *size, tile or 0, backend.device, quality or 0)
-    return Provenance(running_version(), model.id, model.digest, *settings, made_from)
+    return Provenance(running_version(), model.id, model.digest, *settings, made_from, strength_of(model))
 
 
 def digest_of(path: Path) -> str:
@@ -107,7 +111,7 @@ def recorded(metadata: Metadata) -> Provenance | None:
         return None
     found = {name.decode(): unescape(value.decode("utf-8", "replace")) for name, value in _ATTRIBUTE.findall(match[0])}
     try:
-        values: dict[str, Any] = {each.name: int(found[each.name]) if each.type == "int" else found[each.name] for each in _known(found)}
+        values: dict[str, Any] = {each.name: _PLAIN_TYPES[str(each.type)](found[each.name]) for each in _known(found)}
         return Provenance(**values)
     except (TypeError, ValueError):
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine import images, provenance
+from engine import images, provenance, strength
 from engine.errors import ModelError, PictureError, UsageError
 from engine.rows import chunks
 from engine.selection import Selection, Target
@@ -34,6 +34,7 @@ def prepared(settings: Settings, catalogue: Catalogue) -> tuple[Settings, Select
     again = replace(
         settings,
         model=model.id,
+        strength=made.strength,
         target=target,
         backend=made.backend,
         device=made.device or "auto",
@@ -95,10 +96,10 @@ def _apart(one: Strip, other: Strip) -> float:
 def _model(made: Provenance, settings: Settings, catalogue: Catalogue) -> AnyModel:
     """The very network of the record, whatever it is called here now. Raises ModelError."""
     if settings.model is not None:
-        return _checked(catalogue.find(settings.model), made, settings.redo)
-    entries = catalogue.entries()
-    same_name = [entry.model for entry in entries if entry.model.id == made.model]
-    for model in (*same_name, *(entry.model for entry in entries)):
+        return _checked(strength.at(catalogue.find(settings.model), made.strength, catalogue.models), made, settings.redo)
+    models = strength.all_at(catalogue.models(), made.strength)
+    same_name = [model for model in models if model.id == made.model]
+    for model in (*same_name, *models):
         if model.digest == made.digest:
             return model
     if same_name:

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from engine import strength
 from engine.backends import choose
 from engine.gallery import Stamp, stamp_of
 from engine.upscaler import Upscaler
@@ -14,14 +15,19 @@ if TYPE_CHECKING:
     from engine.bench import Calibration
     from engine.catalogue import Catalogue, Entry
     from engine.errors import BackendError
+    from engine.foreign import AnyModel
     from engine.protocol import Network
+
+
+MOST_KEPT = 12
+"""Networks ready in each thread: each has memory and threads of its own, and a slider makes one wherever it rests."""
 
 
 @dataclass
 class _Runner:
-    """A network made ready from the file that ``stamp`` tells of; ``untold`` is what a person should know of that."""
+    """A network made ready from the files that ``stamps`` tell of; ``untold`` is what a person should know of that."""
 
-    stamp: Stamp
+    stamps: tuple[Stamp, ...]
     upscaler: Upscaler
     untold: list[str] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
@@ -51,8 +57,7 @@ class Runners:
         """Take the plainest back end that is left in place of the one that failed. Raises ``error`` where there is none."""
         runner = self._runner(network)
         failed = runner.upscaler.backend
-        model = self.entry(network.model)[1].model
-        made = choose.stand_in(model, failed, error, runner.failed, network.backend, network.threads)
+        made = choose.stand_in(self.model(network), failed, error, runner.failed, network.backend, network.threads)
         runner.upscaler = Upscaler(made, tile=self._tile)
         runner.untold.append(f"{failed.name} on {failed.device} failed ({error}): going on with {made.name} on the CPU")
 
@@ -64,17 +69,31 @@ class Runners:
             known = self._entries[model] = (stamp_of(str(entry.file)), entry)
         return known
 
+    def model(self, network: Network) -> AnyModel:
+        """The network at its strength. Raises ModelError, UsageError where it has no plain twin."""
+        return strength.at(self.entry(network.model)[1].model, network.strength, self._catalogue.models)
+
     def look_again(self) -> None:
         """Read model files anew when they are asked for."""
         self._entries.clear()
 
+    def _stamps(self, network: Network) -> tuple[Stamp, ...]:
+        """The files that a network is made of: its own, and its twin's where it is mixed with that."""
+        stamp, entry = self.entry(network.model)
+        plain = strength.plain_id(entry.model)
+        return (stamp,) if network.strength == strength.FULL or not plain else (stamp, self.entry(plain)[0])
+
     def _runner(self, network: Network) -> _Runner:
         kept: dict[Network, _Runner] = self._own.__dict__.setdefault("kept", {})
-        stamp, entry = self.entry(network.model)
-        if network not in kept or kept[network].stamp != stamp:
+        stamps = self._stamps(network)
+        runner = kept.pop(network, None)
+        if runner is None or runner.stamps != stamps:
             untold: list[str] = []
             backend = choose.create(
-                entry.model, network.backend, network.device, network.precision, network.threads, self._measured, untold.append
+                self.model(network), network.backend, network.device, network.precision, network.threads, self._measured, untold.append
             )
-            kept[network] = _Runner(stamp, Upscaler(backend, tile=self._tile), untold)
-        return kept[network]
+            runner = _Runner(stamps, Upscaler(backend, tile=self._tile), untold)
+        kept[network] = runner  # the last of them
+        while len(kept) > MOST_KEPT:
+            del kept[next(iter(kept))]
+        return runner

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine import strength as strengths
 from engine.errors import ModelError, UsageError
 from engine.material import preferred
 from engine.weights import Model
@@ -94,18 +95,18 @@ class Selection:
         return preferred([model for model in self.models if model.spec.scale == scale], material)
 
 
-def select(catalogue: Catalogue, model: str | None, target: Target, precision: str = "auto") -> Selection:
-    """The networks that a job may use.
+def select(catalogue: Catalogue, model: str | None, target: Target, precision: str = "auto", strength: float = strengths.FULL) -> Selection:
+    """The networks that a job may use, those that have a plain twin at ``strength`` (see `engine.strength`).
 
-    Raises UsageError for an id that is not known or a precision that the named model does not have, ModelError for a damaged
+    Raises UsageError for an id that is not known, or a precision or strength that the named model does not have, ModelError for a damaged
     file or where there is no model at all.
     """
     if model is None:
-        models = tuple(candidate for candidate in catalogue.models() if precision in ("auto", *candidate.precisions))
+        models = tuple(each for each in strengths.all_at(catalogue.models(), strength) if precision in ("auto", *each.precisions))
         if not models:
             raise ModelError(f"no {'' if precision == 'auto' else precision + ' '}model is installed; name a model file with --model")
         return Selection(models, None, target)
-    named = find(catalogue, model)
+    named = strengths.at(find(catalogue, model), strength, catalogue.models)
     if precision not in ("auto", *named.precisions):
         raise UsageError(f"--precision {precision}: {named.id} has no {precision} form (it has {', '.join(named.precisions)})")
     return Selection((), named, target)

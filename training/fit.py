@@ -19,6 +19,7 @@ from engine.errors import DataError, PictureError, TrainingError, VideoError
 from engine.events import Energy
 from engine.kinds import kind_of
 from engine.resize import imresize
+from engine.strength import with_plain
 from training.clips import sample_frames
 from training.config import TrainConfig
 from training.data import Pair, Patches, make_pair
@@ -104,7 +105,7 @@ class Fit:
             "title": f"{self.output.stem} (fitted from {self.model.id})",
             "fitted": {"from": self.model.id, "before_db": before_db, "after_db": after_db, "steps": fitting.step},
         }
-        return weights.Model(self.output.stem, self.model.spec, fitting.collapsed(), about=about)
+        return with_plain(weights.Model(self.output.stem, self.model.spec, fitting.collapsed(), about=about), self.model)
 
 
 class Fitting:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from addersesr_app.arguments import add_engine, percent, positive
+from addersesr_app.arguments import add_engine, add_strength, percent, positive
 from addersesr_app.places import places
 from addersesr_app.stopping import Stopping
 from engine import bench
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jpeg", type=percent, metavar="QUALITY", help="save the small pictures as 4:2:0 JPEG of this quality first")
     parser.add_argument("--crops", type=Path, metavar="DIR", help="also store the middle of each picture there, to be looked at")
     parser.add_argument("--timed", metavar="WIDTHxHEIGHT", type=_size, help="also say what an input of this size takes here, in ms")
+    add_strength(parser)
     add_engine(parser)
 
 
@@ -68,7 +69,7 @@ def _network(args: argparse.Namespace) -> tuple[str, Backend]:
     """What is to be scored: its name, and it ready to run. Raises UsageError, ModelError, BackendError."""
     if args.model == "bicubic":
         return args.model, Bicubic(args.scale or 2)
-    model = select(Catalogue(places().models), args.model, Target(), args.precision).nominal
+    model = select(Catalogue(places().models), args.model, Target(), args.precision, args.strength).nominal
     if args.scale not in (None, model.spec.scale):
         raise UsageError(f"--scale {args.scale}: {model.id} upscales by {model.spec.scale}")
     return model.id, choose.create(model, args.backend, args.device, args.precision, args.threads)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from addersesr_app.arguments import positive
+from addersesr_app.arguments import add_strength, positive
 from addersesr_app.places import places
+from engine import strength
 from engine.catalogue import Catalogue
 from engine.errors import UsageError
 from engine.export.files import to_bytes
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, required=True, help="what to write")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", required=True, help="where to write it")
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="which form of the network (default: fp32)")
+    add_strength(parser)
     parser.add_argument("--name", metavar="NAME", help="the model's id and title in a safetensors file (default: its own)")
     parser.add_argument("--width", type=positive, metavar="PIXELS", help="fix the input's width (default: any)")
     parser.add_argument("--height", type=positive, metavar="PIXELS", help="fix the input's height (default: any)")
@@ -39,7 +41,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Write the file and say how large it is."""
     if (args.width is None) != (args.height is None):
         raise UsageError("--width and --height: give both, or neither")
-    model = find(Catalogue(places().models), args.model)
+    catalogue = Catalogue(places().models)
+    model = strength.at(find(catalogue, args.model), args.strength, catalogue.models)
     if args.precision not in model.precisions:
         raise UsageError(f"--precision {args.precision}: {model.id} has no {args.precision} form (it has {', '.join(model.precisions)})")
     size = None if args.width is None else (args.width, args.height)

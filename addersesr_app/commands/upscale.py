@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from addersesr_app.arguments import add_engine, did_you_mean, file, percent, positive
+from addersesr_app.arguments import add_engine, add_strength, did_you_mean, file, percent, positive
 from addersesr_app.job_output import JobPrinter
 from addersesr_app.places import places
 from addersesr_app.stopping import Stopping
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--within", metavar="BUDGET", help="choose the best network that stays within a time or energy, such as “2 min” or “5 Wh”"
     )
+    add_strength(parser)
     add_engine(parser)
     parser.add_argument("--tile", type=positive, metavar="PIXELS", help="side of the pieces a picture is worked in (default: automatic)")
     parser.add_argument("--format", metavar="NAME", help="output format, such as png, jpeg, webp or mp4 (default: the input's)")
@@ -104,6 +105,7 @@ def settings(args: argparse.Namespace) -> jobs.Settings:
         provenance=not args.no_provenance,
         metadata=not args.no_metadata,
         redo=args.redo,
+        strength=args.strength,
         existing="overwrite" if args.overwrite else "skip" if args.skip_existing else "rename",
     )
 
@@ -131,6 +133,7 @@ def _check_redo(args: argparse.Namespace) -> None:
         "--backend": args.backend != "auto",
         "--device": args.device != "auto",
         "--precision": args.precision != "auto",
+        "--strength": args.strength != 1,
         "--tile": args.tile is not None,
         "--quality": args.quality is not None,
     }

@@ -125,7 +125,7 @@ class _Blocks:
 
     def _read(self, shape: tuple[int, ...]) -> NDArray[Any]:
         samples = np.empty(shape, self._stored.dtype)
-        count = self._file.readinto(memoryview(samples).cast("B"))  # type: ignore[attr-defined]
+        count = self._file.readinto(samples.data.cast("B"))  # type: ignore[attr-defined]
         assert count == samples.nbytes
         return samples
 
