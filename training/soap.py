@@ -27,6 +27,9 @@ class SOAP(Optimizer):
 
     ``rate`` is the step's length in Adam's sense (under the key ``lr``); ``betas`` the decay of the gradient's mean, and of its squares
     and the preconditioner; ``every`` the steps between two updates of the eigenvectors.
+
+    Parameters of one shape are taken together, as a stack: a network has many small kernels, and calls cost more than they compute. Their
+    state is the first one's. A gradient missing in a stack that has others counts as zero.
     """
 
     def __init__(
@@ -45,13 +48,24 @@ class SOAP(Optimizer):
         """Move every parameter that has a gradient."""
         assert closure is None
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    _move(parameter, parameter.grad.flatten(1) if parameter.ndim > 1 else parameter.grad, self.state[parameter], group)
+            for stack in _stacks(group["params"]):
+                if any(parameter.grad is not None for parameter in stack):
+                    _move(stack, self.state[stack[0]], group)
 
 
-def _move(parameter: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-    """One step of one parameter; its gradient is a matrix, or a vector that is taken as it is."""
+def _stacks(parameters: list[Tensor]) -> list[list[Tensor]]:
+    """Parameters by shape, in the order in which the shapes come."""
+    stacks: dict[torch.Size, list[Tensor]] = {}
+    for parameter in parameters:
+        stacks.setdefault(parameter.shape, []).append(parameter)
+    return list(stacks.values())
+
+
+def _move(stack: list[Tensor], state: dict[str, Any], group: dict[str, Any]) -> None:
+    """One step of parameters of one shape."""
+    gradient = torch.stack([torch.zeros_like(each) if each.grad is None else each.grad for each in stack])
+    if gradient.ndim > 2:
+        gradient = gradient.flatten(2)  # one matrix a kernel
     (slow, fast), bases = group["betas"], _bases(gradient, state)
     state["step"] += 1
     turned = _turn(gradient, bases)
@@ -59,8 +73,9 @@ def _move(parameter: Tensor, gradient: Tensor, state: dict[str, Any], group: dic
     state["square"].mul_(fast).addcmul_(turned, turned, value=1 - fast)
     spread = (state["square"] / (1 - fast ** state["step"])).sqrt_().add_(group["epsilon"])
     direction = _turn(state["mean"], bases).div_(spread).div_(1 - slow ** state["step"])
-    parameter.sub_(_turn_back(direction, bases).view_as(parameter), alpha=group["lr"])
-    if gradient.ndim > 1:
+    for parameter, way in zip(stack, _turn_back(direction, bases), strict=True):
+        parameter.sub_(way.view_as(parameter), alpha=group["lr"])
+    if gradient.ndim > 2:
         _observe(gradient, state, fast, refresh=state["step"] % group["every"] == 1 % group["every"])
 
 
@@ -71,41 +86,42 @@ def _bases(gradient: Tensor, state: dict[str, Any]) -> tuple[Tensor | None, Tens
         for side, size, product in _sides(gradient):
             if size <= LARGEST_SIDE:
                 state[f"{side} mean"] = product()
-                state[f"{side} basis"] = torch.linalg.eigh(state[f"{side} mean"].double())[1].flip(1).to(gradient.dtype).contiguous()
+                state[f"{side} basis"] = torch.linalg.eigh(state[f"{side} mean"].double())[1].flip(2).to(gradient.dtype).contiguous()
     return state.get("left basis"), state.get("right basis")
 
 
 def _observe(gradient: Tensor, state: dict[str, Any], decay: float, *, refresh: bool) -> None:
-    """Take the gradient into the running means; with ``refresh``, turn the eigenvectors after them by one orthogonal iteration.
+    """Take the gradients into the running means; with ``refresh``, turn the eigenvectors after them by one orthogonal iteration.
 
     They are sorted by their eigenvalues first, and the squares, which are in their coordinates, with them.
     """
-    for axis, (side, _, product) in enumerate(_sides(gradient)):
+    for axis, (side, _, product) in enumerate(_sides(gradient), start=1):
         if f"{side} basis" not in state:
             continue
         mean, basis = state[f"{side} mean"].lerp_(product(), 1 - decay), state[f"{side} basis"]
         if refresh:
-            order = ((mean @ basis) * basis).sum(0).argsort(descending=True, stable=True)
-            state["square"] = state["square"].index_select(axis, order)
-            state[f"{side} basis"] = torch.linalg.qr(mean @ basis[:, order])[0]
+            order = ((mean @ basis) * basis).sum(1).argsort(dim=1, descending=True, stable=True)
+            along = order[:, :, None] if axis == 1 else order[:, None, :]
+            state["square"] = state["square"].gather(axis, along.expand_as(state["square"]))
+            state[f"{side} basis"] = torch.linalg.qr(mean @ basis.gather(2, order[:, None, :].expand_as(basis)))[0]
 
 
 def _sides(gradient: Tensor) -> list[tuple[str, int, Any]]:
-    """Both sides of a matrix: what it is called, its size, and what makes the product that is averaged. None of a vector or number."""
-    if gradient.ndim < 2:
+    """Both sides of the matrices: what it is called, its size, and what makes the products that are averaged. None of vectors."""
+    if gradient.ndim < 3:
         return []
-    rows, columns = gradient.shape
-    return [("left", rows, lambda: gradient @ gradient.T), ("right", columns, lambda: gradient.T @ gradient)]
+    _, rows, columns = gradient.shape
+    return [("left", rows, lambda: gradient @ gradient.mT), ("right", columns, lambda: gradient.mT @ gradient)]
 
 
-def _turn(matrix: Tensor, bases: tuple[Tensor | None, Tensor | None]) -> Tensor:
+def _turn(matrices: Tensor, bases: tuple[Tensor | None, Tensor | None]) -> Tensor:
     """Into the eigenvectors' coordinates; a new tensor."""
     left, right = bases
-    turned = matrix.clone() if left is None else left.T @ matrix
+    turned = matrices.clone() if left is None else left.mT @ matrices
     return turned if right is None else turned @ right
 
 
-def _turn_back(matrix: Tensor, bases: tuple[Tensor | None, Tensor | None]) -> Tensor:
+def _turn_back(matrices: Tensor, bases: tuple[Tensor | None, Tensor | None]) -> Tensor:
     left, right = bases
-    turned = matrix if left is None else left @ matrix
-    return turned if right is None else turned @ right.T
+    turned = matrices if left is None else left @ matrices
+    return turned if right is None else turned @ right.mT
