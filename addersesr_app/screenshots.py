@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEventLoop, QTimer
-from PySide6.QtGui import QFont, QFontDatabase
+from PySide6.QtGui import QFont, QFontDatabase, QImage
 
 from addersesr_app.app import SAMPLE, Application
 from addersesr_app.places import Places, places
@@ -57,6 +57,7 @@ def picture_pages(app: QApplication, where: Places, theme: str, picture: Path, o
         application.window.grab().save(str(out / f"{page}-{theme}.png"))
     picture_energy(application, out / f"energy-{theme}.png")
     picture_queue(application, out / f"queue-{theme}.png")
+    picture_strength(application, out / f"strength-{theme}.png")
     if find_spec("torch") is not None:
         picture_training(application, picture, where.journal.parent, out, theme)
     application.window.close()
@@ -96,6 +97,23 @@ def picture_queue(application: Application, file: Path) -> None:
         application.window.grab().save(str(file))
         application.queue.remove(list(jobs))
         settle()
+
+
+def picture_strength(application: Application, file: Path) -> None:
+    """Show a picture that compression has spoilt, and the network for such at less than its full strength."""
+    network = application.upscale_page.inspector.network
+    with TemporaryDirectory() as folder:
+        spoilt = Path(folder) / "harbour.jpg"
+        QImage(str(SAMPLE)).save(str(spoilt), "JPEG", 30)
+        application.window.show_page("upscale")
+        application.open([spoilt])
+        wait(application.session.state_changed, lambda: application.session.path == str(spoilt) and application.session.state == "done")
+        network.strength.slider.setValue(network.strength.slider.maximum() * 6 // 10)
+        wait(application.session.state_changed, lambda: application.session.state == "done")
+        application.upscale_page.view.zoom_to(2.0)
+        settle(1500)
+        application.window.grab().save(str(file))
+        network.strength.slider.setValue(network.strength.slider.maximum())
 
 
 def wait(signal: SignalInstance, reached: Callable[[], bool]) -> None:

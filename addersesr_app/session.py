@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -115,8 +115,9 @@ class PictureSession(QObject):
         """Use this network from now on; what another one made is let go."""
         if network == self._network:
             return
+        mixed_anew = self._network is not None and replace(self._network, strength=network.strength) == network
         self._network, self.card = network, card
-        self._drop_work()
+        self._drop_work(keep_patch=mixed_anew)
         self._ask_preview()
 
     def look(self, sight: Sight) -> None:
@@ -244,11 +245,11 @@ class PictureSession(QObject):
         if old is not None:
             old.close()
 
-    def _drop_work(self) -> None:
-        """Let go of what belongs to another network."""
+    def _drop_work(self, *, keep_patch: bool) -> None:
+        """Let go of what belongs to another network; ``keep_patch``: it is so near that its preview may stand until the next one comes."""
         self._client.forget(self._work_id)
         self._client.forget(self._preview_id)
-        self.shown, self.patch = None, None
+        self.shown, self.patch = None, self.patch if keep_patch else None
         self._set_after(None)
         self.patch_changed.emit()
         if self.state in {"upscaling", "done", "saving"}:

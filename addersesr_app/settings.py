@@ -39,7 +39,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What upscales. An empty ``model`` is the first there is; 0 ``threads`` is automatic.
+    """What upscales. An empty ``model`` is the first there is; 0 ``threads`` is automatic. ``strength`` is for networks with a plain twin.
 
     ``suited``: take the network that suits each picture's compression. ``watts`` is the computer's power under load where a person has
     measured it, else 0.
@@ -53,6 +53,10 @@ class Engine:
     at_once: bool = True
     suited: bool = True
     watts: float = 0.0
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strength", min(max(self.strength, 0.0), 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,16 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named way of saving. The side ``sizing`` (``width`` or ``height``) gets ``side`` pixels; empty: as the network gives."""
+    """A named way of saving. The side ``sizing`` (``width`` or ``height``) gets ``side`` pixels; empty: as the network gives.
+
+    ``strength`` is as `Engine` has it; below 0 it is left as it is.
+    """
 
     name: str = ""
     sizing: str = ""
     side: int = 0
     saving: Saving = field(default_factory=Saving)
+    strength: float = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +137,7 @@ def to_toml(settings: Settings) -> str:
     for group in ("look", "engine", "saving"):
         lines += ["", f"[{group}]", *_pairs(dataclasses.asdict(getattr(settings, group)))]
     for preset in settings.presets:
-        own = {"name": preset.name, "sizing": preset.sizing, "side": preset.side}
+        own = {"name": preset.name, "sizing": preset.sizing, "side": preset.side, "strength": preset.strength}
         lines += ["", "[[presets]]", *_pairs({**own, **dataclasses.asdict(preset.saving)})]
     return "\n".join(lines) + "\n"
 

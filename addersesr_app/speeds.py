@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -18,7 +19,10 @@ BENCH_SIZE = (256, 144)
 
 
 class Speeds(QObject):
-    """Seconds (and, where it was measured, energy) an input pixel by network. ``learnt`` tells that more is known."""
+    """Seconds (and, where it was measured, energy) an input pixel by network. ``learnt`` tells that more is known.
+
+    A network's strength changes its weights and not its speed.
+    """
 
     learnt = Signal()
 
@@ -32,12 +36,14 @@ class Speeds(QObject):
 
     def learn(self, network: Network) -> None:
         """Have a network timed, unless it is known or being timed."""
+        network = replace(network, strength=1.0)
         if network not in self._asked:
             self._asked.add(network)
             self._client.ask(lambda identity: Bench(identity, network, *BENCH_SIZE), lambda event: self._on_benched(network, event))
 
     def note(self, network: Network, pixels: int, seconds: float, measured_mj: float | None = None) -> None:
         """Take a real picture's time, and its energy where that was measured, as the truth."""
+        network = replace(network, strength=1.0)
         self._asked.add(network)
         self._seconds_a_pixel[network] = seconds / pixels
         if measured_mj is not None:
@@ -45,15 +51,18 @@ class Speeds(QObject):
 
     def is_settled(self, network: Network) -> bool:
         """Whether its speed is known, or cannot be."""
+        network = replace(network, strength=1.0)
         return network in self._seconds_a_pixel or network in self._failed
 
     def predict(self, network: Network, pixels: int) -> float | None:
         """Seconds for a picture of this many input pixels; None while unknown."""
+        network = replace(network, strength=1.0)
         known = self._seconds_a_pixel.get(network)
         return None if known is None else known * pixels
 
     def measured_mj(self, network: Network, pixels: int) -> float | None:
         """Energy for so many input pixels, as it was measured on others; None where it never was."""
+        network = replace(network, strength=1.0)
         known = self._measured_mj_a_pixel.get(network)
         return None if known is None else known * pixels
 

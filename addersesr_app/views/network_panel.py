@@ -1,4 +1,4 @@
-"""Which network: the model, the factor and the precision."""
+"""Which network: the model, the factor, the precision, and its strength where it has a plain twin."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QComboBox, QSizePolicy, QWidget
 
 from addersesr_app import numbers_shown
 from addersesr_app.views.controls import Segments, column, label, row
+from addersesr_app.views.strength_row import StrengthRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     from engine.protocol import ModelCard
 
 
+FULL = 1.0
+
+
 class NetworkPanel(QWidget):
-    """Offers the models there are. ``chosen`` tells that a person picked another model, factor or precision."""
+    """Offers the models there are. ``chosen`` tells that a person picked another model, factor, precision or strength."""
 
     chosen = Signal()
 
@@ -30,6 +34,8 @@ class NetworkPanel(QWidget):
         self.scales = Segments(self.tr("Factor"))
         self.precisions = Segments(self.tr("Precision"))
         self._summary = label("", "small", wrap=True)
+        self.strength = StrengthRow()
+        self.strength.hide()
         self.reason = label("", "small", wrap=True)
         self.reason.hide()
         self.setLayout(
@@ -38,6 +44,7 @@ class NetworkPanel(QWidget):
                 self.models,
                 self._summary,
                 self.reason,
+                self.strength,
                 row(self.scales, self.precisions, spacing=8),
                 spacing=8,
             )
@@ -45,6 +52,7 @@ class NetworkPanel(QWidget):
         self.models.activated.connect(self._model_picked)
         self.scales.chosen.connect(self._scale_picked)
         self.precisions.chosen.connect(lambda _: self.chosen.emit())
+        self.strength.moved.connect(self._strength_moved)
 
     def offer(self, cards: Sequence[ModelCard], wanted: str, precision: str) -> None:
         """Offer these models, ``wanted`` (an id) chosen where it is among them, else the first; without `chosen`."""
@@ -56,6 +64,7 @@ class NetworkPanel(QWidget):
         if first is None:
             self.models.clear()
             self._summary.setText(self.tr("No model is installed."))
+            self.strength.hide()
             self.precisions.set_choices([])
             return
         self._fill(first)
@@ -67,8 +76,13 @@ class NetworkPanel(QWidget):
         return next((card for card in self._cards if card.id == identity), None)
 
     def precision(self) -> str:
-        """The chosen precision."""
-        return self.precisions.value() or "fp32"
+        """The chosen precision; a mixture of two networks has but one."""
+        return self.precisions.value() or "fp32" if self.chosen_strength() == FULL else "fp32"
+
+    def chosen_strength(self) -> float:
+        """The chosen strength, 0 to 1; 1 for a network without a twin."""
+        card = self.card()
+        return self.strength.value() if card is not None and card.plain else FULL
 
     def say_why(self, text: str) -> None:
         """Say why this network was taken, or nothing."""
@@ -102,12 +116,20 @@ class NetworkPanel(QWidget):
         self.precisions.set_choices([(name, name) for name in card.precisions])
         self.precisions.choose(before if before in card.precisions else card.precisions[0])
         self.precisions.setVisible(len(card.precisions) > 1)
+        self.strength.setVisible(bool(card.plain))
+        self.precisions.setEnabled(self.chosen_strength() == FULL)
+        plain = next((other.title for other in self._cards if other.id == card.plain), card.plain)
+        self.strength.name_ends(plain, card.title)
 
     def _model_picked(self) -> None:
         card = self.card()
         if card is not None:
             self._describe(card)
             self.chosen.emit()
+
+    def _strength_moved(self) -> None:
+        self.precisions.setEnabled(self.chosen_strength() == FULL)
+        self.chosen.emit()
 
     def _scale_picked(self, scale: str) -> None:
         """Take the same kind of network at another factor, where there is one."""

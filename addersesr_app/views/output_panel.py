@@ -104,12 +104,15 @@ class OutputPanel(QWidget):
     def _use(self, preset: Preset) -> None:
         """Save as a preset says, from now on."""
         self._preferences.change("saving", **{item.name: getattr(preset.saving, item.name) for item in fields(preset.saving)})
+        if preset.strength >= 0:
+            self._preferences.change("engine", strength=preset.strength)
         self._size_as(preset)
 
     def _keep(self, name: str) -> None:
         """Keep the present settings under a name."""
         sizing = str(self.sizing.currentData())
-        self.presets.keep_as(Preset(name, sizing, self.side.value() if sizing else 0, self._preferences.settings.saving))
+        now = self._preferences.settings
+        self.presets.keep_as(Preset(name, sizing, self.side.value() if sizing else 0, now.saving, now.engine.strength))
 
     def _size_as(self, preset: Preset | None) -> None:
         """Take the size of a preset, without one the network's."""

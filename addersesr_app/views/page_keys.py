@@ -88,6 +88,8 @@ class PageKeys(QObject):
             ("M", self.tr("Next network"), lambda: step(network.models)),
             ("F", self.tr("Next factor"), network.scales.choose_next),
             ("P", self.tr("Next precision"), network.precisions.choose_next),
+            ("[", self.tr("Weaker"), lambda: network.strength.step(-1)),
+            ("]", self.tr("Stronger"), lambda: network.strength.step(1)),
             ("Ctrl+B", self.tr("Best network within…"), page.budget.limit.setFocus),
             ("E", self.tr("Cost and energy"), page.costs.show_sources),
             ("Ctrl+F", self.tr("Format"), output.format.setFocus),

@@ -84,6 +84,7 @@ class UpscalePage(QWidget):
         """Offer these models."""
         engine = self._preferences.settings.engine
         self._cards = tuple(cards)
+        self.inspector.network.strength.set_value(engine.strength)
         self.inspector.network.offer(cards, engine.model, engine.precision)
         self.bar.offer_left(cards, self._preferences.settings.look.left)
         self._network_chosen()
@@ -93,7 +94,8 @@ class UpscalePage(QWidget):
         self._below.addWidget(bar)
 
     def engine_changed(self) -> None:
-        """Use the back end, device and threads that are set now."""
+        """Use the back end, device, threads and strength that are set now."""
+        self.inspector.network.strength.set_value(self._preferences.settings.engine.strength)
         if self._session.card is not None and self.network() != self._session.network:
             self._network_chosen()
 
@@ -102,7 +104,8 @@ class UpscalePage(QWidget):
         card, engine = self.inspector.network.card(), self._preferences.settings.engine
         if card is None:
             return None
-        return Network(card.id, engine.backend, engine.device, self.inspector.network.precision(), engine.threads or None)
+        chosen = self.inspector.network
+        return Network(card.id, engine.backend, engine.device, chosen.precision(), engine.threads or None, chosen.chosen_strength())
 
     def _upscale(self) -> None:
         """Upscale what is open: a picture at once, a film in the queue."""
@@ -185,14 +188,16 @@ class UpscalePage(QWidget):
         if card is None or network is None:
             return
         self._session.choose(network, card)
-        self._preferences.change("engine", model=card.id, precision=network.precision)
+        strength = self.inspector.network.strength
+        self._preferences.change("engine", model=card.id, precision=network.precision, strength=strength.value())
         self.view.set_scale(card.scale)
         self.inspector.energy.show_network(card.title, card.spec, "int8" if network.precision == "int8" else "fp32")
         self.inspector.output.show_network(card.scale, card.id)
         self._show_names()
         self._speeds.learn(network)
         self.costs.show()
-        self._upscale_at_once()
+        if not strength.held:  # a preview follows the hand; the whole picture waits until it lets go
+            self._upscale_at_once()
 
     def _take_suited(self, facts: Opened) -> bool:
         """Take the network that suits the picture's compression, unless a person wants none or has chosen; whether that is another one."""
@@ -246,7 +251,8 @@ class UpscalePage(QWidget):
         if card is None or facts is None:
             return
         self.bar.show_picture(Path(facts.path).name, facts.width, facts.height, card.scale)
-        self.view.set_names(self.bar.left.currentText(), card.title)
+        strength = self.inspector.network.chosen_strength()
+        self.view.set_names(self.bar.left.currentText(), card.title if strength == 1 else f"{card.title} · {round(100 * strength)} %")
 
     def _set_mode(self, mode: str) -> None:
         self._preferences.change("look", mode=mode)

@@ -33,7 +33,7 @@ def test_a_preset_is_kept_picked_remembered_and_removed(application, qtbot, tmp_
     panel.side.setValue(90)
     panel.presets.names.setEditText("for the web")
     qtbot.mouseClick(panel.presets.keep, Qt.MouseButton.LeftButton)
-    kept = Preset("for the web", "width", 90, application.preferences.settings.saving)
+    kept = Preset("for the web", "width", 90, application.preferences.settings.saving, 1.0)
     assert application.preferences.settings.presets == (kept,)
     application.preferences.change("saving", extension="", quality=95)
     panel.presets.names.setEditText("")
