@@ -29,13 +29,18 @@ def model_card(entry: Entry, plain: str = "") -> ModelCard:
         own.activation if own else "relu",
         model.precisions,
         spec.parameters,
-        tuple(sorted(entry.psnr.items(), key=lambda figure: (*PSNR_ORDER, figure[0]).index(figure[0]))),
+        _ordered(entry.psnr),
         str(model.about.get("licence", "unknown")),
         str(model.about.get("summary", "")),
         spec if isinstance(spec, ForeignSpec) else None,
         str(model.about.get("training", "")),
         plain,
+        _ordered(entry.figures("int8")[0]),
     )
+
+
+def _ordered(psnr: dict[str, float]) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted(psnr.items(), key=lambda figure: (*PSNR_ORDER, figure[0]).index(figure[0])))
 
 
 def backend_card(info: BackendInfo) -> BackendCard:

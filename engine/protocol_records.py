@@ -93,6 +93,8 @@ class Output:
 class ModelCard:
     """What the window needs to know of a model. ``psnr`` is a tuple of (data set, dB); ``precisions`` what it can run at.
 
+    ``psnr_int8`` is that of the int8 form, empty where it has none or nobody measured it.
+
     Of somebody else's network ``foreign`` is all that is known; its ``m`` and ``f`` are 0 and its ``block`` is ``other``.
     ``training`` says what it was trained on and how, empty where nobody said. ``plain`` is the id of the plain twin that it can be mixed
     with, empty where it has none here.
@@ -114,6 +116,11 @@ class ModelCard:
     foreign: ForeignSpec | None = None
     training: str = ""
     plain: str = ""
+    psnr_int8: tuple[tuple[str, float], ...] = ()
+
+    def figures(self, precision: str) -> dict[str, float]:
+        """PSNR in dB by data set at a precision."""
+        return dict(self.psnr_int8 if precision == "int8" else self.psnr)
 
     @property
     def spec(self) -> Spec:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be done: input pixels, how many pictures, and the networks that could do it."""
+    """What is to be done: input pixels, how many pictures, and the networks that could do it, at each of their precisions."""
 
     pixels: int
     pictures: int
@@ -34,9 +34,9 @@ class Task:
 
 
 class BudgetPanel(QWidget):
-    """``chosen`` tells the id of the best network. ``task`` and ``watts`` give what is to be done, and this machine's power."""
+    """``chosen`` tells the best network's id and precision. ``task`` and ``watts`` give what is to be done, and this machine's power."""
 
-    chosen = Signal(str)
+    chosen = Signal(str, str)
 
     def __init__(self, theme: Theme, speeds: Speeds, task: Callable[[], Task], watts: Callable[[], float | None]) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class BudgetPanel(QWidget):
             )
             return
         self._say(self._words(best, task))
-        self.chosen.emit(best.model)
+        self.chosen.emit(best.model, best.precision)
 
     def _options(self, task: Task) -> Sequence[Option]:
         found = []
@@ -102,12 +102,15 @@ class BudgetPanel(QWidget):
             if seconds is not None:
                 measured = self._speeds.measured_mj(network, task.pixels)
                 energy_mj = estimated_mj(seconds, self._watts()) if measured is None else measured
-                found.append(Option(card.id, network.precision, dict(card.psnr).get(budget.JUDGED_BY), seconds, energy_mj))
+                found.append(Option(card.id, network.precision, card.figures(network.precision).get(budget.JUDGED_BY), seconds, energy_mj))
         return found
 
     def _words(self, option: Option, task: Task) -> str:
-        card, network = next((card, network) for card, network in task.networks if card.id == option.model)
-        parts = [self.tr("{name}: {time}").format(name=card.title, time=numbers_shown.duration(option.seconds))]
+        card, network = next(
+            (card, network) for card, network in task.networks if (card.id, network.precision) == (option.model, option.precision)
+        )
+        title = f"{card.title} {option.precision}" if len(card.precisions) > 1 else card.title
+        parts = [self.tr("{name}: {time}").format(name=title, time=numbers_shown.duration(option.seconds))]
         if option.energy_mj is not None:
             known = "estimated_mj" if self._speeds.measured_mj(network, 1) is None else "measured_mj"
             parts.append(f"{numbers_shown.energy(option.energy_mj)} {labels()[known]}")

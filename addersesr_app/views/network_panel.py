@@ -96,6 +96,14 @@ class NetworkPanel(QWidget):
             self._fill(card)
             self.chosen.emit()
 
+    def pick_form(self, identity: str, precision: str) -> None:
+        """As `pick`, at a precision."""
+        card = next((card for card in self._cards if card.id == identity), None)
+        if card is not None:
+            self._fill(card)
+            self.precisions.choose(precision)
+            self.chosen.emit()
+
     def _fill(self, card: ModelCard) -> None:
         """Offer the models of a card's factor, this one chosen."""
         self.scales.choose(str(card.scale))

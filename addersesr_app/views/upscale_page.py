@@ -152,7 +152,7 @@ class UpscalePage(QWidget):
         view.moved.connect(self._moved)
         inspector.network.chosen.connect(self._network_chosen)
         inspector.network.models.activated.connect(lambda _: self._network_picked())
-        self.budget.chosen.connect(inspector.network.pick)
+        self.budget.chosen.connect(inspector.network.pick_form)
         inspector.upscale_wanted.connect(self._upscale)
         inspector.cancel_wanted.connect(self._session.cancel)
         inspector.save_wanted.connect(self.save)
@@ -226,16 +226,14 @@ class UpscalePage(QWidget):
         facts, card = self._session.facts, self.inspector.network.card()
         waiting = [size for size in self.sizes_waiting() if size is not None]
         sizes = waiting or ([(facts.width, facts.height)] if facts else [])
-        networks = [other for other in self._cards if card is not None and other.scale == card.scale]
-        return Task(
-            sum(width * height for width, height in sizes), len(sizes), tuple((other, self._network_of(other)) for other in networks)
+        engine = self._preferences.settings.engine
+        networks = tuple(
+            (other, Network(other.id, engine.backend, engine.device, form, engine.threads or None))
+            for other in self._cards
+            if card is not None and other.scale == card.scale
+            for form in other.precisions
         )
-
-    def _network_of(self, card: ModelCard) -> Network:
-        """A model as it would be run: at the chosen precision where it has that."""
-        engine, precision = self._preferences.settings.engine, self.inspector.network.precision()
-        form = precision if precision in card.precisions else card.precisions[0]
-        return Network(card.id, engine.backend, engine.device, form, engine.threads or None)
+        return Task(sum(width * height for width, height in sizes), len(sizes), networks)
 
     def _upscale_at_once(self) -> None:
         if self._preferences.settings.engine.at_once and self._session.whole_wanted:

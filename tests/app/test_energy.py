@@ -1,7 +1,9 @@
 """The three kinds of energy in a real window, with a recorded RAPL tree whose counter runs; the budget; where the numbers come from."""
 
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel
@@ -11,6 +13,8 @@ from addersesr_app.app import Application
 from addersesr_app.energies import added, labels, total, words
 from engine import cost, weights
 from engine.events import Energy
+from engine.protocol import Network
+from engine.quantise import quantise
 from tests.windows import SPECS, end_application, make_application, mild, places_in, store_photo, until
 
 METERED = """
@@ -145,6 +149,32 @@ def test_the_best_network_within_a_budget_is_chosen(judged, qtbot, tmp_path):
     panel.limit.setText("soon")
     qtbot.keyClick(panel.limit, Qt.Key.Key_Return)
     assert "not a budget" in panel.note.text()
+
+
+def test_a_budget_weighs_both_precisions_of_a_network(qapp, qtbot, tmp_path, random_model):
+    """As the command line does: each form by its own figure and its own time."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    model = mild(random_model(replace(SPECS["tiny-x2"], activation="relu")), "tiny-x2")
+    both = replace(model, int8=quantise(model, [np.random.default_rng(0).random((24, 24), np.float32)]))
+    both = both.with_about(psnr={"Set5": 37.0}, int8={"psnr": {"Set5": 36.9}, "cost_db": 0.1})
+    weights.write(both, folder / "tiny-x2.safetensors")
+    weights.write(mild(random_model(SPECS["slow-x2"]), "slow-x2").with_about(psnr={"Set5": 36.5}), folder / "slow-x2.safetensors")
+    window = make_application(qapp, tmp_path / "home", folder)
+    window.preferences.change("engine", at_once=False)
+    window.start()
+    until(qtbot, lambda: window.upscale_page.network() is not None)
+    window.open([store_photo(tmp_path / "photo.png", 80, 60)])
+    until(qtbot, lambda: window.session.state == "open")
+    panel, chosen = window.upscale_page.budget, window.upscale_page.inspector.network
+    for model_id, form, seconds in (("tiny-x2", "fp32", 60.0), ("tiny-x2", "int8", 2.0), ("slow-x2", "fp32", 1.0)):
+        window.speeds.note(Network(model_id, precision=form), 80 * 60, seconds)
+    for limit, form, said in (("2 min", "fp32", "tiny-x2 fp32"), ("5 s", "int8", "tiny-x2 int8")):
+        panel.limit.setText(limit)
+        qtbot.mouseClick(panel.choose, Qt.MouseButton.LeftButton)
+        assert (chosen.card().id, chosen.precision(), window.session.network.precision) == ("tiny-x2", form, form)
+        assert panel.note.text().startswith(said)
+    end_application(qapp, window)
 
 
 def test_kinds_are_never_mixed():
