@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SET_BY_MUXER = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "ENCODER", "DURATION", "handler_name", "vendor_id"}
 )
+NEEDED = frozenset({"language", "title", "filename", "mimetype"})
+"""What a stream is known by."""
 MUXER_OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
 HOLDERS = {"attachment": ("matroska",), "data": ("mov", "mp4", "mpegts")}
 """Which containers take streams of kinds that FFmpeg does not check itself."""
@@ -46,11 +48,21 @@ class Cut:
     end: Fraction
 
 
-def join(pieces: Sequence[Piece], info: VideoInfo, target: Path, extension: str, tell: Callable[[str], None], *, cut: bool = False) -> None:
+def join(
+    pieces: Sequence[Piece],
+    info: VideoInfo,
+    target: Path,
+    extension: str,
+    tell: Callable[[str], None],
+    *,
+    cut: bool = False,
+    notes: bool = True,
+) -> None:
     """Write ``target`` (a path aside) from the pieces and the source's other streams, chapters and metadata.
 
-    ``cut``: the pieces are a part of the source, and of its other streams only that part is copied. ``tell`` hears what the
-    container cannot hold. Raises OutputError, VideoError.
+    ``cut``: the pieces are a part of the source, and of its other streams only that part is copied. Without ``notes`` what the file
+    says of itself (when, where and with what it was made) and streams of data are left out. ``tell`` hears what the container cannot
+    hold. Raises OutputError, VideoError.
     """
     form = CONTAINERS[extension]
     part = _extent(pieces, info) if cut else None
@@ -58,8 +70,8 @@ def join(pieces: Sequence[Piece], info: VideoInfo, target: Path, extension: str,
         with open_video(info.path) as source, av.open(str(target), "w", format=form, options=MUXER_OPTIONS.get(form, {})) as out:
             with av.open(str(pieces[0].file)) as first:
                 film = _add_film(out, first.streams.video[0], info, form)
-            others = _add_others(source, out, info, tell)
-            _copy_notes(source, out, part)
+            others = _add_others(source, out, info, tell, notes=notes)
+            _copy_notes(source, out, part, notes=notes)
             packets = heapq.merge(_film_packets(pieces, info, film, part), _other_packets(source, others, part), key=lambda item: item[0])
             for _, packet in packets:
                 out.mux(packet)
@@ -86,12 +98,14 @@ def _add_film(out: OutputContainer, template: Any, info: VideoInfo, form: str) -
     return film  # type: ignore[no-any-return]
 
 
-def _add_others(source: InputContainer, out: OutputContainer, info: VideoInfo, tell: Callable[[str], None]) -> dict[int, Stream]:
+def _add_others(
+    source: InputContainer, out: OutputContainer, info: VideoInfo, tell: Callable[[str], None], *, notes: bool
+) -> dict[int, Stream]:
     """A stream of the output for each of the source's but the film, by the source's index."""
     film = video_stream(source, info.path).index
     made: dict[int, Stream] = {}
     for stream in source.streams:
-        if stream.index == film:
+        if stream.index == film or (stream.type == "data" and not notes):  # cameras note there where they are
             continue
         if out.format.name not in HOLDERS.get(stream.type, (out.format.name,)):
             tell(f"the {stream.type} stream {stream.index} was left out: {out.format.name} holds none")
@@ -101,14 +115,17 @@ def _add_others(source: InputContainer, out: OutputContainer, info: VideoInfo, t
         except (ValueError, av.error.FFmpegError) as error:
             tell(f"the {stream.type} stream {stream.index} was left out: {error}")
             continue
-        copy.metadata.update({name: value for name, value in stream.metadata.items() if name not in SET_BY_MUXER})
+        copy.metadata.update(
+            {name: value for name, value in stream.metadata.items() if (name not in SET_BY_MUXER if notes else name in NEEDED)}
+        )
         copy.disposition = stream.disposition
         made[stream.index] = copy
     return made
 
 
-def _copy_notes(source: InputContainer, out: OutputContainer, part: Cut | None) -> None:
-    out.metadata.update({name: value for name, value in source.metadata.items() if name not in SET_BY_MUXER})
+def _copy_notes(source: InputContainer, out: OutputContainer, part: Cut | None, *, notes: bool) -> None:
+    if notes:
+        out.metadata.update({name: value for name, value in source.metadata.items() if name not in SET_BY_MUXER})
     chapters: Any = source.chapters()
     if part is not None:
         chapters = [moved for chapter in chapters if (moved := _moved_chapter(chapter, part))]

@@ -228,7 +228,7 @@ def _finish(work: Work) -> Path:
     """Put the pieces together at the output, or at the next free name where that has been taken since the job was planned."""
     output, settings = work.task.output, work.shop.settings
     target = output if settings.existing in ("overwrite", "skip") else next_free(output, os.path.lexists)
-    videos.join(work.film, work.pieces(), target, settings.existing == "overwrite", work.report.warn)
+    videos.join(work.film, work.pieces(), target, settings.existing == "overwrite", work.report.warn, notes=settings.metadata)
     return target
 
 

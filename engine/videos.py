@@ -104,11 +104,14 @@ def make_pieces(film: Film, pieces: Pieces, luma: LumaStage, on_frame: Callable[
         raise VideoError(f"{film.info.path}: no frame of it can be decoded{'' if film.excerpt.whole else ' in this part'}")
 
 
-def join(film: Film, pieces: Pieces, output: Path, overwrite: bool, tell: Callable[[str], None]) -> None:
-    """Put the film together at ``output``, whole or not at all, and throw the pieces away. Raises OutputError, VideoError."""
+def join(film: Film, pieces: Pieces, output: Path, overwrite: bool, tell: Callable[[str], None], *, notes: bool = True) -> None:
+    """Put the film together at ``output``, whole or not at all, and throw the pieces away; ``notes`` as `engine.video_mux.join`.
+
+    Raises OutputError, VideoError.
+    """
     cut = not film.excerpt.whole
     with aside(output, overwrite=overwrite) as temporary:
-        video_mux.join(pieces.done, film.info, temporary, output.suffix.lower(), tell, cut=cut)
+        video_mux.join(pieces.done, film.info, temporary, output.suffix.lower(), tell, cut=cut, notes=notes)
     pieces.remove()
 
 

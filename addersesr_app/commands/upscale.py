@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quality", type=quality, metavar="1-100|WORD", help=f"for formats that lose something; of videos also {words}")
     parser.add_argument("--no-provenance", action="store_true", help="do not note in a picture's XMP how it was made")
     parser.add_argument("--redo", type=file, metavar="RESULT", help="make RESULT again exactly, as its XMP says; INPUT is its original")
-    parser.add_argument("--no-metadata", action="store_true", help="leave a picture's EXIF and XMP out (its ICC profile stays)")
+    parser.add_argument("--no-metadata", action="store_true", help="leave out EXIF and XMP (not the ICC profile), and a video's notes")
     parser.add_argument("--codec", choices=("auto", *CODECS), default="auto", metavar="NAME", help=f"of videos: {', '.join(CODECS)}")
     parser.add_argument("--effort", choices=EFFORTS, default="balanced", help="of videos: encode faster, or into smaller files")
     parser.add_argument("--keep-interlaced", action="store_true", help="of videos: do not deinterlace")

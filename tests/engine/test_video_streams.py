@@ -37,6 +37,19 @@ def test_sound_subtitles_chapters_attachments_and_notes_are_copied(tmp_path, fil
         assert after.streams.attachments[0].data == b"font"
 
 
+def test_what_a_film_says_of_itself_can_be_left_out(tmp_path, film_model):
+    source = store_rich(tmp_path / "rich.mkv")
+    output = output_of(upscaled(film_model, source, metadata=False))
+    assert packets_of(output, "audio") == packets_of(source, "audio")
+    with av.open(str(source)) as before, av.open(str(output)) as after:
+        assert before.metadata["title"] == "A film"
+        assert not {"title", "creation_time", "location"} & after.metadata.keys()
+        assert after.chapters() == before.chapters()
+        assert [stream.type for stream in after.streams] == ["video", "audio", "subtitle", "attachment"]
+        assert after.streams[1].metadata["language"] == "deu"
+        assert after.streams.attachments[0].data == b"font"
+
+
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.mov"])
 def test_time_stamps_of_a_film_with_b_frames_and_sound_are_kept(tmp_path, film_model, name):
     source = store_clip(tmp_path / name, 20, options={"bf": "3", "x264-params": "b-adapt=0"}, sound=True)
