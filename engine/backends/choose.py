@@ -185,5 +185,6 @@ def _info(kind: Kind) -> BackendInfo:
         kind.load()
         devices = getattr(import_module(kind.module), "devices", lambda: ("cpu",))()
     except BackendError as error:
-        return BackendInfo(kind.name, version, (), str(error), note)
+        reason = str(error).removeprefix(f"the {kind.name} back end is not available: ")
+        return BackendInfo(kind.name, version, (), reason, note)
     return BackendInfo(kind.name, version, devices, None, note)

@@ -60,6 +60,7 @@ KINDS = {
     "png-16": Kind("png", "u2"),
     "png-16-alpha": Kind("png", "u2", alpha=True),
     "png-interlaced": Kind("png", options="interlace"),
+    "png-16-alpha-interlaced": Kind("png", "u2", alpha=True, options="interlace"),
     "tiff": Kind("tif"),
     "tiff-16-alpha": Kind("tif", "u2", alpha=True),
     "tiff-float": Kind("tif", "f4"),
@@ -86,11 +87,12 @@ def strips(layout: Layout) -> Iterator[Strip]:
         yield Strip(np.ascontiguousarray(samples[..., :3]), np.ascontiguousarray(samples[..., 3]) if layout.alpha else None)
 
 
-def make(folder: Path, kind: Kind, megapixels: float, orientation: int) -> Path:
-    """A picture of twice the width of its height."""
-    height = round((megapixels * 5e5) ** 0.5)
+def make(folder: Path, kind: Kind, megapixels: float, width: int, orientation: int) -> Path:
+    """A picture of this width, 0 for twice its height."""
+    width = width or 2 * round((megapixels * 5e5) ** 0.5)
+    height = round(megapixels * 1e6 / width)
     dtype = np.dtype(kind.dtype)
-    layout = Layout(height, 2 * height, False, kind.alpha, dtype, Span.of(dtype) if dtype.kind == "u" else Span(0, 1))
+    layout = Layout(height, width, False, kind.alpha, dtype, Span.of(dtype) if dtype.kind == "u" else Span(0, 1))
     icc = pyvips.Image.black(1, 1, bands=3).icc_export(output_profile="p3").get("icc-profile-data") if kind.profile else None
     path = folder / f"large.{kind.ending}"
     images.write_strips(layout, strips(layout), Metadata(icc=icc), path, quality=None if kind.ending != "avif" else 60)
@@ -109,12 +111,13 @@ def main() -> int:
     parser.add_argument("--kind", choices=KINDS, default="jpeg")
     parser.add_argument("--to", metavar="ENDING", help="the output's, by default the source's")
     parser.add_argument("--megapixels", type=float, default=200)
+    parser.add_argument("--width", type=int, default=0, help="in pixels, by default twice the height")
     parser.add_argument("--orientation", type=int, choices=range(1, 9), default=1)
     parser.add_argument("--model", default="sesr-m5-x2")
     options, more = parser.parse_known_args()
     more = [word for word in more if word != "--"]
     with tempfile.TemporaryDirectory() as folder:
-        source = make(Path(folder), KINDS[options.kind], options.megapixels, options.orientation)
+        source = make(Path(folder), KINDS[options.kind], options.megapixels, options.width, options.orientation)
         told = Path(folder) / "peak"
         output = Path(folder) / f"large_x2.{options.to or KINDS[options.kind].ending}"
         command = ["upscale", str(source), "-o", str(output), "--model", options.model, "--json", *more]
