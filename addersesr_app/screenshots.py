@@ -102,6 +102,7 @@ def picture_queue(application: Application, file: Path) -> None:
 def picture_strength(application: Application, file: Path) -> None:
     """Show a picture that compression has spoilt, and the network for such at less than its full strength."""
     network = application.upscale_page.inspector.network
+    before = network.models.currentData()
     with TemporaryDirectory() as folder:
         spoilt = Path(folder) / "harbour.jpg"
         QImage(str(SAMPLE)).save(str(spoilt), b"JPEG", 30)
@@ -114,6 +115,7 @@ def picture_strength(application: Application, file: Path) -> None:
         settle(1500)
         application.window.grab().save(str(file))
         network.strength.slider.setValue(network.strength.slider.maximum())
+        network.pick(before)
 
 
 def wait(signal: SignalInstance, reached: Callable[[], bool]) -> None:

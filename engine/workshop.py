@@ -16,6 +16,7 @@ from engine.material import trained_for
 from engine.network import NetworkSpec
 from engine.power import Measurement
 from engine.storing import unstorable
+from engine.strength import FULL, strength_of
 from engine.suited import finding
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ class Workshop:
         found = finding(source)
         model = self.chosen.for_size(width, height, found.material)
         if trained_for(model.id) != "clean":
-            report.warn(f"{model.id} is used. {found.reason}")
+            strength = strength_of(model)
+            how = "" if strength == FULL else f" at {100 * strength:.0f} % of its strength"
+            report.warn(f"{model.id} is used{how}. {found.reason}")
         return model
 
     def fall_back(self, model: AnyModel, error: BackendError, report: Reporter) -> None:
