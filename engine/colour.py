@@ -22,6 +22,8 @@ _FROM_YCC = np.linalg.inv(np.vstack([_TO_YCC, [0, 0, 0, 1]]))[:3]
 STUDIO_LOW, STUDIO_HIGH = 16 / 255, 235 / 255
 BLEED_RADIUS = 15
 """How far, in pixels, colour is carried out of the visible pixels into transparent ones."""
+BLEED_PIXELS = 1 << 20
+"""How many are bled at a time: each takes some 80 bytes of memory meanwhile."""
 ALPHA_REACH = 2
 """An upscaled alpha stays between the least and the greatest alpha within this many pixels of its source."""
 _OPENCV_TAIL = 4
@@ -109,9 +111,20 @@ def bleed(unit: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.f
     So neither the network nor the cubic mixes a hidden colour into an edge. ``unit`` is (H, W) or (H, W, 3), ``alpha`` (H, W),
     both in [0, 1]. Pixels further than `BLEED_RADIUS` from anything visible keep what they hold.
     """
-    own = np.minimum(alpha / np.float32(_VISIBLE), np.float32(1))[..., None]
-    if own.min() >= 1:
+    if alpha.min() >= _VISIBLE:
         return unit
+    height, width = alpha.shape
+    tall = max(1, BLEED_PIXELS // width)
+    bled = np.empty_like(unit)
+    for top in range(0, height, tall):
+        first, last = max(top - BLEED_RADIUS, 0), min(top + tall + BLEED_RADIUS, height)
+        bled[top : top + tall] = _bled(unit[first:last], alpha[first:last])[top - first :][:tall]
+    return bled
+
+
+def _bled(unit: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """As `bleed`, at once."""
+    own = np.minimum(alpha / np.float32(_VISIBLE), np.float32(1))[..., None]
     colours = unit.reshape(*alpha.shape, -1)
     carried = colours.copy()
     for radius in (BLEED_RADIUS, 7, 3, 1):  # the nearest that finds anything is the last to be written

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine import colour
 from engine.colour import Span, alpha_to_luma, bleed, from_unit, join, limit_alpha, limits, luma_to_alpha, rgb_to_y, split, to_unit
 
 
@@ -87,6 +88,14 @@ def test_bleeding_hides_hidden_colours_and_leaves_visible_ones(rng: np.random.Ge
     assert carried[..., 1].max() < 1e-5, "green must not reach within the network's sight of the edge"
     assert carried[..., 0].min() > 0.4
     np.testing.assert_array_equal(out[:, 36:], colours[:, 36:])
+
+
+def test_bleeding_by_the_strip_is_bleeding_the_whole(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    colours, alpha = rng.random((120, 70, 3), np.float32), rng.random((120, 70), np.float32)
+    alpha[20:90, 10:60] = 0
+    whole = bleed(colours, alpha)
+    monkeypatch.setattr(colour, "BLEED_PIXELS", 70 * 17)
+    np.testing.assert_allclose(bleed(colours, alpha), whole, rtol=0, atol=1e-5)
 
 
 def test_bleeding_keeps_the_detail_of_half_transparent_pixels(rng: np.random.Generator) -> None:
