@@ -22,7 +22,8 @@ HALF = 0.5
 MAX_PIXELS = 500_000_000
 """Above this a picture is refused before it is decoded."""
 MAX_WHOLE_PIXELS = 120_000_000
-"""The limit for formats that are decoded or encoded in memory, whole."""
+MAX_WHOLE_BYTES = 360_000_000
+"""The limits for formats that are decoded or encoded in memory, whole; codecs take some times the bytes of the samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,11 @@ READABLE_ENDINGS = frozenset(ENDINGS) | {".heic", ".heif", ".j2k", ".jpf", ".pbm
 """Endings that mark a file in a folder as a picture."""
 
 
+def most_whole(bytes_a_pixel: int) -> int:
+    """How many pixels of so many bytes each may be held whole."""
+    return min(MAX_WHOLE_PIXELS, MAX_WHOLE_BYTES // bytes_a_pixel)
+
+
 def kind_for(path: Path) -> str:
     """The format that ``path``'s ending asks for. Raises PictureError for an unknown one."""
     kind = ENDINGS.get(path.suffix.lower())
@@ -107,11 +113,12 @@ def check_writable(path: Path, layout: Layout) -> None:
     here = f"{path}: {layout.width}×{layout.height} pixels"
     if side > holds.side:
         raise PictureError(f"{here}, but {kind.upper()} holds {holds.side} a side; choose PNG or TIFF")
-    whole = not holds.strips or layout.dtype.kind == "f"
-    if whole and pixels > MAX_WHOLE_PIXELS:
-        limit = f"{MAX_WHOLE_PIXELS // 1_000_000} megapixels"
+    fitted, _ = fitting(layout, kind)
+    most = most_whole(((1 if layout.grey else 3) + fitted.alpha) * fitted.dtype.itemsize)
+    if (not holds.strips or fitted.dtype.kind == "f") and pixels > most:
+        limit = f"{most // 1_000_000} megapixels"
         raise PictureError(
-            f"{here} are over the {limit} that can be written as {_described(kind, layout)}; choose PNG, JPEG or integer TIFF"
+            f"{here} are over the {limit} that can be written as {_described(kind, fitted)}; choose PNG, JPEG or integer TIFF"
         )
 
 
@@ -134,7 +141,9 @@ def losses(path: Path, layout: Layout, metadata: Metadata) -> tuple[str, ...]:
 
 
 def _described(kind: str, layout: Layout) -> str:
-    return f"float {kind.upper()}" if layout.dtype.kind == "f" else kind.upper()
+    parts = {"float ": layout.dtype.kind == "f", "16-bit ": layout.dtype == np.uint16}
+    alpha = " with transparency" if layout.alpha else ""
+    return f"{''.join(word for word, is_so in parts.items() if is_so)}{kind.upper()}{alpha}"
 
 
 def fitting(layout: Layout, kind: str) -> tuple[Layout, Callable[[Strip], Strip]]:

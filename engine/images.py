@@ -18,7 +18,7 @@ import numpy as np
 from engine import exif, exif_tiff, headers
 from engine.codecs import CodecError, Decoded, RoomError, blocks
 from engine.errors import PictureError
-from engine.formats import FORMATS, MAX_WHOLE_PIXELS, check_writable, fitting, kind_of
+from engine.formats import FORMATS, MAX_PIXELS, check_writable, fitting, kind_of, most_whole
 from engine.picture import Metadata, Picture
 from engine.rows import Layout, PageRows, PictureRows, Strip, first_rows, gathered, pieces
 from engine.storing import aside
@@ -154,9 +154,10 @@ def _decode(path: Path, file: BinaryIO, kind: str, *, trusted: bool) -> Decoded:
             from engine.codecs import vips  # noqa: PLC0415 (each library is loaded when a file needs it)
 
             if not trusted:
-                width, height, in_passes = vips.size(file.fileno(), kind)
-                most = MAX_WHOLE_PIXELS if in_passes else FORMATS[kind].most_pixels
-                _check_size(path, (width, height), most, IN_PASSES if in_passes else "its format")
+                width, height, bytes_a_pixel, in_passes = vips.size(file.fileno(), kind)
+                whole = in_passes or not FORMATS[kind].strips
+                form = (IN_PASSES if in_passes else "its format") + (f" at {bytes_a_pixel} bytes a pixel" if bytes_a_pixel > 3 else "")
+                _check_size(path, (width, height), most_whole(bytes_a_pixel) if whole else MAX_PIXELS, form)
             return _with_exif(file, kind, lambda: vips.decode(file.fileno(), kind))
         file.seek(0)
         if kind == "heic":

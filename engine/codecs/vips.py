@@ -48,7 +48,11 @@ def decode(handle: int, kind: str) -> Decoded:
         except pyvips.Error as error:
             _complain(error, kind, complaints)
             opened = _opened(handle, kind, LENIENT)
-        layout = _layout(opened.plain, opened.pages)
+        span = None
+        if _is_float(opened.plain):  # black and white have to be found first: that takes the rows once
+            span = _span(opened.plain)
+            opened = _opened(handle, kind, LENIENT)
+        layout = _layout(opened.plain, opened.pages, span)
     except pyvips.Error as error:
         raise CodecError(reason(error)) from error
     strips = _strips(opened.plain, layout, opened.bits, kind, lambda: _opened(handle, kind, LENIENT).plain, complaints)
@@ -76,8 +80,8 @@ def _opened(handle: int, kind: str, fail_on: str) -> _Opened:
     pages = max(1, image.height // int(_field(image, "page-height") or image.height))
     orientation = _orientation(image) if pages == 1 else 1
     large = image.width * image.height * image.bands * (_BYTES.get(image.format) or 8) > MOST_IN_MEMORY
-    by_strips = orientation > 2 and large and not _is_float(image)
-    if (orientation > 2 and not by_strips) or _is_float(image):  # rows in another order, or samples whose span has to be found first
+    by_strips = orientation > 2 and large
+    if orientation > 2 and not by_strips:  # rows in another order
         image = _open(handle, kind, fail_on, sequential=False, pages=-1 if pages > 1 else 1)
     plain, converted = _plain(image.autorot() if orientation > 1 and not by_strips else image)
     bits = int(_field(image, "bits-per-sample") or 0) if kind == "avif" else 0
@@ -92,8 +96,8 @@ def _complain(error: pyvips.Error, kind: str, complaints: list[str]) -> None:
     complaints.append(f"slightly damaged, what could be decoded was taken ({found})")
 
 
-def size(handle: int, kind: str) -> tuple[int, int, bool]:
-    """Width and height, of all pages below one another, as stored, and whether its rows come in several passes: from the header alone.
+def size(handle: int, kind: str) -> tuple[int, int, int, bool]:
+    """Width and height, of all pages below one another, as stored, bytes a pixel, and whether rows come in several passes: by the header.
 
     Such a file (a progressive JPEG, an interlaced PNG) has to be decoded whole. Raises CodecError.
     """
@@ -102,7 +106,7 @@ def size(handle: int, kind: str) -> tuple[int, int, bool]:
     except pyvips.Error as error:
         raise CodecError(reason(error)) from error
     pages = int(_field(image, "n-pages") or 1) if kind in _PAGED else 1
-    return image.width, image.height * pages, bool(_field(image, "interlaced"))
+    return image.width, image.height * pages, image.bands * (_BYTES.get(image.format) or 8), bool(_field(image, "interlaced"))
 
 
 def reason(error: pyvips.Error) -> str:
@@ -166,20 +170,19 @@ def _plain(image: pyvips.Image) -> tuple[pyvips.Image, tuple[str, ...]]:
     return image, warnings
 
 
-def _layout(image: pyvips.Image, pages: int) -> Layout:
+def _layout(image: pyvips.Image, pages: int, span: Span | None) -> Layout:
     grey, alpha = image.bands < 3, image.bands in (2, 4)
     dtype = np.dtype(np.float32) if _is_float(image) else np.dtype(_FORMATS[image.format])
-    span = _span(image) if _is_float(image) else Span.of(dtype)
-    return Layout(image.height // pages, image.width, grey, alpha, dtype, span, pages)
+    return Layout(image.height // pages, image.width, grey, alpha, dtype, span or Span.of(dtype), pages)
 
 
 def _span(image: pyvips.Image) -> Span:
-    """Black and white of a float picture: 0 and 1, or its own least and greatest sample where they lie outside."""
+    """Black and white of a float picture: 0 and 1, or its own least and greatest sample where they lie outside. Takes all its rows."""
     colours = image[:-1] if image.bands in (2, 4) else image
-    low, high = float(colours.min()), float(colours.max())
-    if not np.isfinite([low, high]).all() or max(abs(low), abs(high)) > np.finfo(np.float32).max / 4:
+    low, high, total = colours.stats().crop(0, 0, 3, 1).numpy().ravel()
+    if not np.isfinite([low, high, total]).all() or max(abs(low), abs(high)) > np.finfo(np.float32).max / 4:
         raise CodecError("it holds samples that are not finite")
-    return Span(min(low, 0.0), max(high, 1.0))
+    return Span(min(float(low), 0.0), max(float(high), 1.0))
 
 
 def _metadata(image: pyvips.Image, pages: int, kind: str) -> Metadata:

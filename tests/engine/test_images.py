@@ -12,6 +12,7 @@ import pyvips
 from PIL import Image
 
 from engine import images
+from engine.colour import Span
 from engine.errors import PictureError
 from engine.formats import check_writable
 from engine.picture import Picture
@@ -188,6 +189,14 @@ def test_formats_that_cannot_hold_a_picture_say_so_before_the_work(tmp_path: Pat
         with pytest.raises(PictureError, match=reason):
             check_writable(tmp_path / name, huge)
     check_writable(tmp_path / "p.png", huge)
+    for name, layout, most in (
+        ("p.tif", Layout(8000, 8000, False, False, np.dtype(np.float32), Span(0, 1)), "30 megapixels that can be written as float TIFF"),
+        ("p.webp", Layout(10_000, 10_000, False, True, np.dtype(np.uint8), Span(0, 255)), "90 .* as WEBP with transparency"),
+        ("p.avif", Layout(10_000, 10_000, False, False, np.dtype(np.uint16), Span(0, 65535)), "60 .* as 16-bit AVIF"),
+    ):
+        with pytest.raises(PictureError, match=most):
+            check_writable(tmp_path / name, layout)
+        check_writable(tmp_path / "p.jpg", layout)
 
 
 def test_alpha_goes_onto_white_where_the_format_has_none(tmp_path: Path) -> None:

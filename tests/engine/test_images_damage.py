@@ -93,6 +93,16 @@ def test_a_file_of_several_passes_has_the_limit_of_what_is_held_whole(tmp_path: 
             images.read(tmp_path / "p")
 
 
+def test_deep_files_of_several_passes_are_limited_by_their_bytes(tmp_path: Path) -> None:
+    image = pyvips.Image.new_from_array(np.zeros((16, 16, 4), np.uint16), interpretation="rgb16")
+    data = bytearray(image.pngsave_buffer(interlace=True))
+    struct.pack_into(">II", data, 16, 8_000, 6_000)
+    struct.pack_into(">I", data, 29, zlib.crc32(data[12:29]))
+    (tmp_path / "p.png").write_bytes(data)
+    with pytest.raises(PictureError, match="8000×6000 pixels are over the limit of 45 megapixels for a progressive .* at 8 bytes a pixel"):
+        images.read(tmp_path / "p.png")
+
+
 def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "empty.png").touch()
