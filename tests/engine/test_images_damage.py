@@ -99,7 +99,7 @@ def test_deep_files_of_several_passes_are_limited_by_their_bytes(tmp_path: Path)
     struct.pack_into(">II", data, 16, 8_000, 6_000)
     struct.pack_into(">I", data, 29, zlib.crc32(data[12:29]))
     (tmp_path / "p.png").write_bytes(data)
-    with pytest.raises(PictureError, match="8000×6000 pixels are over the limit of 45 megapixels for a progressive .* at 8 bytes a pixel"):
+    with pytest.raises(PictureError, match=r"8000×6000 pixels are over the limit of 45 megapixels for a progressive .* at 8 bytes a pixel"):
         images.read(tmp_path / "p.png")
 
 
