@@ -20,7 +20,9 @@ def drawn(shape: tuple[int, ...], dtype: type = np.uint8, seed: int = 1) -> np.n
 
 
 @cache  # it holds the time at which it was made
+@cache
 def profile() -> bytes:
+    """A profile; the same one each time, though it has the second in which it was made in it."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
