@@ -14,7 +14,7 @@ import pyvips
 from engine import exif, exif_tiff
 from engine.codecs import CodecError
 from engine.codecs.vips import MILLIMETRES_AN_INCH, reason
-from engine.rows import joined
+from engine.rows import gathered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -131,9 +131,8 @@ def _described(image: pyvips.Image, layout: Layout, metadata: Metadata) -> tuple
 
 
 def _in_memory(layout: Layout, strips: Iterable[Strip]) -> pyvips.Image:
-    whole = joined(list(strips))
-    samples = _interleaved(whole, layout)
-    image = pyvips.Image.new_from_memory(samples.tobytes(), layout.width, layout.total_rows, samples.shape[2], "float")
+    samples = np.ascontiguousarray(_interleaved(gathered(layout, strips), layout))
+    image = pyvips.Image.new_from_memory(samples.data, layout.width, layout.total_rows, samples.shape[2], "float")
     return image.copy(interpretation="b-w" if layout.grey else "scrgb")
 
 
