@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KERNEL_RADIUS = 2
+ROWS = 32
+"""Rows that are turned into samples at a time: so many stay in a processor's own cache."""
 STUDIO_LOW, STUDIO_WIDTH = 16 / 255, 219 / 255
 
 
@@ -126,14 +128,20 @@ def to_unit(luma: NDArray[Any], form: Sampling, color_range: int) -> NDArray[np.
 
 
 def from_unit(unit: NDArray[np.float32], form: Sampling, color_range: int) -> NDArray[Any]:
-    """The inverse of `to_unit`, rounded half up. Overwrites ``unit``."""
+    """The inverse of `to_unit`, rounded half up."""
+    samples: NDArray[Any] = np.empty(unit.shape, form.dtype)
+    for top in range(0, unit.shape[0], ROWS):
+        rows = slice(top, top + ROWS)
+        samples[rows] = _rounded(unit[rows], form, color_range)
+    return samples
+
+
+def _rounded(unit: NDArray[np.float32], form: Sampling, color_range: int) -> NDArray[np.float32]:
     if color_range == ColorRange.JPEG:
-        unit -= np.float32(STUDIO_LOW)
-        unit *= np.float32(1 / STUDIO_WIDTH)
-    unit *= np.float32(form.top)
-    unit += np.float32(0.5)
-    np.clip(unit, 0, form.top, out=unit)
-    return unit.astype(form.dtype)
+        unit = (unit - np.float32(STUDIO_LOW)) * np.float32(1 / STUDIO_WIDTH)
+    scaled = unit * np.float32(form.top)
+    scaled += np.float32(0.5)
+    return np.clip(scaled, 0, form.top, out=scaled)
 
 
 def upscale_chroma(plane: NDArray[Any], form: Sampling, scale: int, width: int, height: int) -> NDArray[Any]:

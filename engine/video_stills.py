@@ -13,7 +13,7 @@ from engine.picture import Picture
 from engine.preview import FILTER_REACH, crop_to, margins
 from engine.tiles import run
 from engine.video_frames import still_at
-from engine.video_planes import Planes, to_unit
+from engine.video_planes import Planes, from_unit, to_unit
 from engine.video_rgb import to_rgb
 from engine.video_source import VideoInfo, examine
 from engine.video_upscaler import finished
@@ -73,7 +73,7 @@ def upscale_region(upscaler: Upscaler, still: FilmStill, region: Region, cancell
     planes = _cut(still.planes, wide, info)
     unit = run(upscaler.backend, to_unit(planes.luma, info.form, info.colours.range), upscaler.tile, cancelled=cancelled)
     height, width = unit.shape
-    larger = finished(unit, planes, info, spec.scale, (width, height))
+    larger = finished(from_unit(unit, info.form, info.colours.range), planes, info, spec.scale, (width, height))
     return crop_to(Picture(to_rgb(larger, info.form, info.colours, info.height), format=FORMAT), wide, region, spec.scale)
 
 

@@ -33,10 +33,10 @@ WORTH_CUTTING = 0.6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rough:
-    """A frame between the two stages: ``unit`` will be the network's luma, float32 in [0, 1]; None: all is as in the frame before."""
+    """A frame between the two stages: ``luma`` will be the network's, as samples; None: all is as in the frame before."""
 
     still: Still
-    unit: Future[NDArray[np.float32]] | None
+    luma: Future[NDArray[Any]] | None
 
 
 class LumaStage:
@@ -64,10 +64,10 @@ class LumaStage:
             self._idle.put(backend)
         self._pool = ThreadPoolExecutor(len(backends), "luma")
         self._before: Planes | None = None
-        self._unit: Future[NDArray[np.float32]] | None = None
+        self._made: Future[NDArray[Any]] | None = None
 
     def run(self, still: Still) -> Rough:
-        """Begin the network's part of a frame. For one thread. Raises Cancelled; what the network raises comes with ``unit``."""
+        """Begin the network's part of a frame. For one thread. Raises Cancelled; what the network raises comes with ``luma``."""
         if self._asked():
             raise Cancelled("cancelled")
         self.seen += 1
@@ -79,31 +79,35 @@ class LumaStage:
         tile = self._changed(luma)
         if tile is None:
             self.computed += 1
-            self._unit = self._pool.submit(self._whole, luma)
+            self._made = self._pool.submit(self._whole, luma)
         elif tile.core.height:
             self.computed += tile.context.height * tile.context.width / luma.size
-            assert self._unit is not None
-            self._unit = self._pool.submit(self._part, luma, tile, self._unit)
+            assert self._made is not None
+            self._made = self._pool.submit(self._part, luma, tile, self._made)
         self._before = still.planes
-        return Rough(still, self._unit)
+        return Rough(still, self._made)
 
     def close(self) -> None:
         """End the threads, after what they are doing."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _whole(self, luma: NDArray[Any]) -> NDArray[np.float32]:
+    def _whole(self, luma: NDArray[Any]) -> NDArray[Any]:
         """The network's output for a whole frame."""
         y = to_unit(luma, self._info.form, self._info.colours.range)
         with self._backend() as backend:
-            return run(backend, y, self._tile, cancelled=self._asked)
+            return self._samples(run(backend, y, self._tile, cancelled=self._asked))
 
-    def _part(self, luma: NDArray[Any], tile: Tile, before: Future[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def _part(self, luma: NDArray[Any], tile: Tile, before: Future[NDArray[Any]]) -> NDArray[Any]:
         """The output of the frame before, one tile of it made anew."""
         joined = before.result().copy()  # begun earlier, so never waiting for this one
         y = to_unit(luma[tile.context.slices()], self._info.form, self._info.colours.range)
         with self._backend() as backend:
-            joined[tile.core.slices(scale=self.spec.scale)] = run_tile(backend, y, tile)
+            joined[tile.core.slices(scale=self.spec.scale)] = self._samples(run_tile(backend, y, tile))
         return joined
+
+    def _samples(self, unit: NDArray[np.float32]) -> NDArray[Any]:
+        """Samples while the network's output is at hand still: what waits for the next stage is a quarter as large."""
+        return from_unit(unit, self._info.form, self._info.colours.range)
 
     def _asked(self) -> bool:
         """Whether to stop; while the answer is held back, as in a pause, one thread asks and the others wait for it."""
@@ -145,16 +149,15 @@ class SampleStage:
 
     def run(self, rough: Rough) -> Still:
         """The frame made larger. Raises Cancelled, BackendError."""
-        if rough.unit is not None or self._after is None:
-            assert rough.unit is not None
-            self._after = finished(rough.unit.result(), rough.still.planes, self.info, self.scale, self.size)
+        if rough.luma is not None or self._after is None:
+            assert rough.luma is not None
+            self._after = finished(rough.luma.result(), rough.still.planes, self.info, self.scale, self.size)
         return replace(rough.still, planes=self._after)
 
 
-def finished(unit: NDArray[np.float32], planes: Planes, info: VideoInfo, scale: int, size: tuple[int, int]) -> Planes:
+def finished(luma: NDArray[Any], planes: Planes, info: VideoInfo, scale: int, size: tuple[int, int]) -> Planes:
     """Samples of an output frame of ``size`` (width, height), from the network's luma and the source's ``planes``."""
-    height, width = unit.shape
-    luma = from_unit(unit.copy(), info.form, info.colours.range)
+    height, width = luma.shape
     chroma = tuple(upscale_chroma(plane, info.form, scale, width, height) for plane in planes.chroma)
     wide, tall = size
     larger = Planes(luma, chroma)
