@@ -19,7 +19,7 @@ from platformdirs import user_cache_path
 
 from engine import cpu
 from engine.backends import native_fp32, native_int8
-from engine.backends.native_strips import NARROWEST, Band
+from engine.backends.native_strips import Band
 from engine.errors import BackendError
 from engine.integer import parse
 from engine.kernels.compile import Kernels
@@ -85,19 +85,27 @@ class NativeBackend:
         self._size = (0, 0)
         self._kept: list[Band] = []
         self._pool = ThreadPoolExecutor(self._threads, "native", _step_back if low_priority else None)
+        self._here = self._wait_for if low_priority else _call
 
     def run(self, y_hw: NDArray[np.float32], cancelled: Callable[[], bool] = never) -> NDArray[np.float32]:
         """Upscale luma as `engine.backends.Backend.run` promises. ``cancelled`` is asked between strips; then Cancelled is raised."""
         height, width = y_hw.shape
-        wide = max(width, NARROWEST)
+        wide = self._plan.widened(width)
         plane = np.ascontiguousarray(np.pad(y_hw, ((0, 0), (0, wide - width))) if wide > width else y_hw, np.float32)
         picture = np.empty((height * self.spec.scale, wide * self.spec.scale), np.float32)
-        bands = self._bands(height, width)
-        running = [self._pool.submit(band.run, plane, picture, cancelled) for band in bands]
-        wait(running)  # all of them, also after an error: bands keep their windows for the next picture
+        *others, last = self._bands(height, width)
+        running = [self._pool.submit(band.run, plane, picture, cancelled) for band in others]
+        try:
+            self._here(last.run, plane, picture, cancelled)
+        finally:
+            wait(running)  # all of them, also after an error: bands keep their windows for the next picture
         for band in running:
             band.result()
         return picture if wide == width else np.ascontiguousarray(picture[:, : width * self.spec.scale])
+
+    def _wait_for(self, run: Callable[..., None], *arguments: object) -> None:
+        """Run the band that would run on the calling thread on one of ours, which steps back."""
+        self._pool.submit(run, *arguments).result()
 
     def _bands(self, height: int, width: int) -> list[Band]:
         """The bands of a picture of this size, kept for the next one."""
@@ -110,6 +118,10 @@ class NativeBackend:
         """(first row, end) of each band: as many as threads, none thinner than `FEWEST_ROWS`."""
         count = max(1, min(self._threads, height // FEWEST_ROWS))
         return list(pairwise(height * i // count for i in range(count + 1)))
+
+
+def _call(run: Callable[..., None], *arguments: object) -> None:
+    run(*arguments)
 
 
 def _step_back() -> None:

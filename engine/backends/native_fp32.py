@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.backends.native_strips import Plan, Step, Tensor, grown, padded_channels
+from engine.errors import BackendError
 from engine.kernels.buffers import View, constant
 from engine.kernels.compile import Kernels, Shape
 from engine.kernels.winograd import OF_TAPS
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
     from engine.network import Layer
     from engine.weights import Model
 
+MOST_CHANNELS = 160
+"""A single tile of more channels does not fit on the stack of `engine.kernels.convolution_f32`."""
+
 
 def plan(model: Model, kernels: Kernels, threads: int = 1) -> Plan:
     """The steps of a float network: luma less a half, first, body (its last layer adds the long residual), last."""
     spec, get = model.spec, partial(kernels.get, threads=threads)
     first, *body, last = spec.layers
     channels = padded_channels(spec.f)
+    if spec.block == "convolution" and channels > MOST_CHANNELS:
+        raise BackendError(f"the native back end takes at most {MOST_CHANNELS} channels, and this network has {spec.f}")
     features = Tensor(np.float32, channels)
     body_kernel = "adder_f32.build" if spec.block == "adder" else "convolution_f32.build"
 

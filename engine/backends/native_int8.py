@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.backends.native_strips import Plan, Step, Tensor, grown, padded_channels
+from engine.kernels import filtering
 from engine.kernels.buffers import View, constant
-from engine.kernels.compile import Kernels, Shape
+from engine.kernels.compile import TWICE, Kernels, Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,14 +18,11 @@ if TYPE_CHECKING:
     from engine.integer import IntegerLayer, IntegerNetwork, LastLayer, Skip
     from engine.network import NetworkSpec
 
-GROUP = 8
-BODY_KERNELS = {
-    ("adder", True): "adder_u8.build",
-    ("adder", False): "adder_u8_lanes.build",
-    ("convolution", True): "convolution_s16.build",
-    ("convolution", False): "convolution_s16.build",
-}
-"""The kernel of a block, by whether the processor sums neighbouring bytes (`vpsadbw`)."""
+GROUP, FOUR = 8, 4
+PACKED_TWICE = 16
+"""Channels for which `adder_u8_twice` is written."""
+FILTERED_MOST = 48
+"""Channels for which `last_s16` is taken: its doubled sums stay in 32 bits, and a tile of inputs on the stack."""
 
 
 def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: int = 1) -> Plan:
@@ -33,8 +31,6 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
     channels = padded_channels(spec.f)
     adder = spec.block == "adder"
     bits, dtype = (8, np.uint8) if adder else (16, np.int16)
-    body_kernel = BODY_KERNELS[spec.block, kernels.sums_bytes]
-    packed = (kernels.packs_sums,) if body_kernel == "adder_u8.build" else ()
     zeros = (*network.input_zeros(), network.body[-1].zero)
     outputs = [Tensor(dtype, channels, zero if adder else 0) for zero in zeros]
 
@@ -49,10 +45,23 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
         skip = layer is network.body[-1]
         if skip:
             reads, constants = (*reads, 1), (*constants, _skip(network.skip, 0 if adder else network.first.zero))
-        steps.append(Step(get(Shape(body_kernel, (channels, skip, *packed))), reads, constants, 1, output))
-    last = get(Shape("ends_s16.last", (channels, spec.scale)))
-    steps.append(Step(last, (len(steps) - 1,), _last(network.last, channels), 2, None, reads_plane=True))
-    return Plan(tuple(steps), spec.scale)
+        steps.append(Step(get(_body(adder, channels, skip, kernels)), reads, constants, 1, output))
+    filtered = kernels.sums_bytes and channels <= FILTERED_MOST
+    last = get(Shape("last_s16.build" if filtered else "ends_s16.last", (channels, spec.scale)))
+    constants = (_last_filtered if filtered else _last)(network.last, channels)
+    steps.append(Step(last, (len(steps) - 1,), constants, 2, None, reads_plane=True))
+    return Plan(tuple(steps), spec.scale, filtering.TILE if filtered else 1)
+
+
+def _body(adder: bool, channels: int, skip: bool, kernels: Kernels) -> Shape:
+    """The kernel of a body layer for this processor."""
+    if not adder:
+        return Shape("convolution_s16.build", (channels, skip))
+    if not kernels.sums_bytes:
+        return Shape("adder_u8_lanes.build", (channels, skip))
+    if kernels.packs_sums == TWICE and channels == PACKED_TWICE:
+        return Shape("adder_u8_twice.build", (skip,))
+    return Shape("adder_u8.build", (channels, skip, kernels.packs_sums > 0))
 
 
 def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
@@ -63,18 +72,21 @@ def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
 
 
 def _adder(layer: IntegerLayer, zero: int, channels: int, kernels: Kernels) -> tuple[View, ...]:
-    """Weights by row, column, then (C/8, C, 8): input group, output, input of the group; or (C, C): input, output.
+    """Weights by row, column, then input group, output, input of the group; without groups, input, output.
 
-    Of the outputs in the first form, each eight are in the order in which they are packed, if they are. Inputs that do not exist
-    differ from their padding by 0.
+    Where results are packed, outputs are in the order in which they are. Inputs that do not exist differ from their padding by 0.
     """
     weight = grown(layer.weight, (channels, channels, 3, 3), zero)
+    table = constant(_table(layer, channels))
     if not kernels.sums_bytes:
-        return constant(weight.transpose(2, 3, 1, 0)), constant(_table(layer, channels))
+        return constant(weight.transpose(2, 3, 1, 0)), table
     groups = channels // GROUP
+    if kernels.packs_sums == TWICE and channels == PACKED_TWICE:
+        ordered = weight.reshape(2, FOUR, 2, groups, GROUP, 3, 3).transpose(5, 6, 3, 1, 0, 2, 4)
+        return constant(ordered.reshape(3, 3, groups, FOUR, FOUR, GROUP)), table
     outputs = (0, 2, 1, 3) if kernels.packs_sums else (0, 1, 2, 3)
     ordered = weight.reshape(groups, 2, 2, 2, groups, GROUP, 3, 3).transpose(6, 7, 4, *outputs, 5)
-    return constant(ordered.reshape(3, 3, groups, groups, 2, GROUP // 2, GROUP)), constant(_table(layer, channels))
+    return constant(ordered.reshape(3, 3, groups, groups, 2, FOUR, GROUP)), table
 
 
 def _convolution(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
@@ -94,6 +106,15 @@ def _last(layer: LastLayer, channels: int) -> tuple[View, ...]:
     outputs = len(layer.weight)
     weight = grown(layer.weight, (outputs, channels, 5, 5)).astype(np.int16).transpose(2, 3, 0, 1)
     return constant(weight), constant(layer.bias), constant(layer.multiplier)
+
+
+def _last_filtered(layer: LastLayer, channels: int) -> tuple[View, ...]:
+    """Weights (11, 5, s*s/4, C/4, 4, 2, 2) s16: product, row, four outputs, four inputs, output, pair of inputs, input of the pair."""
+    fours = -(-len(layer.weight) // FOUR)
+    weight = grown(layer.weight, (fours * FOUR, channels, 5, 5)).astype(np.int16)
+    products_poir = np.stack(filtering.taps_of(list(np.moveaxis(weight, 3, 0))))
+    ordered = products_poir.reshape(filtering.PRODUCTS, fours, FOUR, channels // FOUR, 2, 2, 5).transpose(0, 6, 1, 3, 2, 4, 5)
+    return constant(ordered), constant(layer.bias), constant(layer.multiplier)
 
 
 def _table(layer: IntegerLayer, channels: int, zero: int = 0) -> NDArray[np.int32]:

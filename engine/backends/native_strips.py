@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from engine.kernels.compile import Kernel
 
 MARGIN = 4
-"""Columns of padding on either side of a window's rows, and at most as many rows above and below."""
+"""Columns of padding on either side of a window's rows, and rows above them."""
+BELOW = 10
+"""Rows below a window's rows: padding at the picture's end, and what kernels read that work on several rows at once."""
 NARROWEST = 8
 """The kernels that read the luma plane and write the picture work on so many pixels; narrower pictures are widened by zeros."""
 NARROWEST_WINDOW = 20
@@ -70,10 +72,18 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """A network's steps in order; step 0 reads the luma plane and the last one writes the picture, ``scale`` times as large."""
+    """A network's steps in order; step 0 reads the luma plane and the last one writes the picture, ``scale`` times as large.
+
+    Both are as wide as a multiple of ``columns`` and no less than `NARROWEST`: see `widened`.
+    """
 
     steps: tuple[Step, ...]
     scale: int
+    columns: int = 1
+
+    def widened(self, width: int) -> int:
+        """How wide the luma plane and what becomes of it must be for a picture of ``width``."""
+        return max(-(-width // self.columns) * self.columns, NARROWEST)
 
     def reaches(self) -> list[int]:
         """How many rows beyond the last step's each step must be ahead."""
@@ -95,29 +105,33 @@ class Window:
 
     def __init__(self, tensor: Tensor, rows: int, width: int, written: int) -> None:
         self._padding = tensor.padding
-        self._array = tensor.allocate(rows + 2 * MARGIN, width)
+        self._array = tensor.allocate(MARGIN + rows + BELOW, width)
         self._width = written
         self._base = -MARGIN  # the picture's row that is the array's row 0
-        whole_origin = (self._base, -MARGIN, 0)[: self._array.ndim]
-        self.readable = View(self._array, whole_origin)
+        self._readable = View(self._array, (0, -MARGIN, 0)[: self._array.ndim])
         self._interior = self._array[:, MARGIN : MARGIN + written]
-        self._writable = View(self._interior, (self._base, 0, 0)[: self._array.ndim])
+        self._writable = View(self._interior)
 
     def begin(self, row: int) -> None:
         """Start a band whose first row here is ``row``; above it lies padding (only row 0's is ever read)."""
         self._array[:MARGIN] = self._padding
-        self._rebase(row - MARGIN)
+        self._base = row - MARGIN
 
     def make_room(self, row: int, end: int, goal: int) -> None:
         """Rows above ``row`` are not needed any more, rows to ``end`` are filled, and rows to ``goal`` will be."""
-        if goal + MARGIN <= self._base + len(self._array):
+        if goal + BELOW <= self._base + len(self._array):
             return
         self._array[: end - row] = self._array[row - self._base : end - self._base]
-        self._rebase(row)
+        self._base = row
+
+    def readable(self, first: int) -> View:
+        """All rows there are, ``first`` being row 0."""
+        self._readable.show(0, self._base - first, len(self._array))
+        return self._readable
 
     def writable(self, first: int, end: int) -> View:
-        """Rows ``first`` to ``end`` of the picture's columns, to be filled."""
-        self._writable.show(first - self._base, first, end - first)
+        """Rows ``first`` to ``end`` of the picture's columns, to be filled; ``first`` is row 0."""
+        self._writable.show(first - self._base, 0, end - first)
         return self._writable
 
     def finish(self, first: int, end: int, picture_width: int, picture_height: int) -> None:
@@ -125,22 +139,18 @@ class Window:
         if picture_width < self._width:
             self._interior[first - self._base : end - self._base, picture_width:] = self._padding
         if end == picture_height:
-            self._array[end - self._base : end - self._base + MARGIN] = self._padding
-
-    def _rebase(self, row: int) -> None:
-        self._base = row
-        self.readable.show(0, row, len(self._array))
+            self._array[end - self._base : end - self._base + BELOW] = self._padding
 
 
 class Band:
     """One thread's share of a picture: rows ``first`` to ``end`` of ``height`` x ``width`` input pixels and what they become.
 
-    It keeps its windows, so that a video's next frame needs no new memory.
+    It keeps its windows and views, so that a video's next frame needs no new memory and begins at once.
     """
 
     def __init__(self, plan: Plan, height: int, width: int, first: int, end: int) -> None:
         self._plan, self._height, self._width, self._first, self._end = plan, height, width, first, end
-        self._plane_width = max(width, NARROWEST)
+        self._plane_width = plan.widened(width)
         self._wide = -(-max(width, NARROWEST_WINDOW) // TILE) * TILE
         self._reaches = plan.reaches()
         strip = STRIP_BYTES // (self._wide * plan.pixel_bytes())
@@ -148,15 +158,22 @@ class Band:
         self._rows = max(1, min(strip, self._most_rows))
         self._windows = [self._window(index) for index in range(len(plan.steps) - 1)]
         self._done: list[int] = []
+        self._views: tuple[View, View] | None = None
         self._readers = [[(i, step.radius) for i, step in enumerate(plan.steps) if index in step.reads] for index in range(len(plan.steps))]
 
     def run(self, plane: NDArray[np.float32], picture: NDArray[np.float32], cancelled: Callable[[], bool]) -> None:
         """Upscale the band of luma ``plane`` (height, wide) into ``picture`` (scale*height, scale*wide), both float32.
 
-        wide is the width, at least `NARROWEST`. Raises Cancelled soon after ``cancelled()`` turns true.
+        wide is what `Plan.widened` says. Raises Cancelled soon after ``cancelled()`` turns true.
         """
-        scale = self._plan.scale
-        source, target = View(plane), View(picture.reshape(self._height, scale, self._plane_width, scale))
+        source, target = self._over(plane, picture)
+        try:
+            self._run(source, target, cancelled)
+        finally:
+            source.let_go()
+            target.let_go()
+
+    def _run(self, source: View, target: View, cancelled: Callable[[], bool]) -> None:
         self._done = [max(0, self._first - reach) for reach in self._reaches]
         for window, row in zip(self._windows, self._done, strict=False):
             window.begin(row)
@@ -166,6 +183,17 @@ class Band:
             for index, goal in enumerate(goals):
                 if goal > self._done[index]:
                     self._advance(index, goal, source, target)
+
+    def _over(self, plane: NDArray[np.float32], picture: NDArray[np.float32]) -> tuple[View, View]:
+        """The views of the luma plane and of the picture as the last step writes it."""
+        scale = self._plan.scale
+        blocks = picture.reshape(self._height, scale, self._plane_width, scale)
+        if self._views is None:
+            self._views = View(plane), View(blocks)
+        else:
+            self._views[0].follow(plane)
+            self._views[1].follow(blocks)
+        return self._views
 
     def _goals(self) -> Iterator[list[int]]:
         """For each strip, the row that each step shall reach."""
@@ -179,14 +207,14 @@ class Band:
             ]
 
     def _advance(self, index: int, goal: int, source: View, target: View) -> None:
-        """Let one step compute its rows up to ``goal``."""
+        """Let one step compute its rows up to ``goal``; the first of them is the kernel's row 0."""
         step, first = self._plan.steps[index], self._done[index]
-        views = [self._windows[i].readable for i in step.reads] + list(step.constants)
+        views = [self._windows[i].readable(first) for i in step.reads] + list(step.constants)
         if step.reads_plane:
-            source.show(first, first, goal - first)
+            source.show(first, 0, goal - first)
             views.append(source)
         if step.output is None:
-            target.show(first, first, goal - first)
+            target.show(first, 0, goal - first)
             step.kernel(*views, target)
         else:
             window = self._windows[index]

@@ -64,7 +64,8 @@ class View:
     def __init__(self, array: NDArray[Any], origin: Sequence[int] | None = None) -> None:
         strides = [stride // array.itemsize for stride in array.strides]
         layout = zip(origin or (0,) * array.ndim, array.shape, strides, strict=True)
-        self.array = array
+        self._array: NDArray[Any] | None = array
+        self._layout = (array.shape, array.dtype, array.strides)
         self._first = 0
         self._address = array.ctypes.data
         self._dimensions = (Dimension * array.ndim)(*[Dimension(*dimension) for dimension in layout][::-1])
@@ -78,18 +79,32 @@ class View:
         )
         self.pointer = ctypes.c_void_p(ctypes.addressof(self._struct))
 
+    def follow(self, array: NDArray[Any]) -> None:
+        """View another array of the same shape and dtype instead; both are dense."""
+        assert (array.shape, array.dtype) == self._layout[:2]
+        assert array.flags.c_contiguous
+        self._array = array
+        self._address = array.ctypes.data
+        self._struct.host = self._address
+
+    def let_go(self) -> None:
+        """Do not keep the array alive any longer; the view is of no use until it follows another one."""
+        self._array = None
+
     def show(self, first: int, coordinate: int, rows: int) -> None:
         """Let the view begin at row ``first`` of the array, call it row ``coordinate``, and be ``rows`` high."""
+        shape, _, strides = self._layout
         self._first = first
-        self._struct.host = self._address + first * self.array.strides[0]
-        outermost = self._dimensions[self.array.ndim - 1]
+        self._struct.host = self._address + first * strides[0]
+        outermost = self._dimensions[len(shape) - 1]
         outermost.min, outermost.extent = coordinate, rows
 
     @property
     def rows(self) -> int:
         """How many rows are shown."""
-        return int(self._dimensions[self.array.ndim - 1].extent)
+        return int(self._dimensions[len(self._layout[0]) - 1].extent)
 
     def shown(self) -> tuple[NDArray[Any], list[int]]:
         """The part of the array that is shown and the coordinates of its first element, innermost dimension first."""
-        return self.array[self._first : self._first + self.rows], [dimension.min for dimension in self._dimensions]
+        assert self._array is not None
+        return self._array[self._first : self._first + self.rows], [dimension.min for dimension in self._dimensions]

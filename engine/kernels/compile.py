@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ENTRY = "kernel"
 DIGEST_BYTES = 32
+TWICE = 2
 
 
 class Kernel(Protocol):
@@ -63,6 +64,16 @@ class Shape:
         return "-".join(str(part) for part in (self.build, *self.arguments))
 
 
+def packs_sums() -> int:
+    """How often this processor should pack sums of bytes before it adds them: AMD's have units to spare for that.
+
+    Intel's do not (0), and with AVX-512 the second packing takes more than one shuffle (1). See `engine.kernels.adder_u8_twice`.
+    """
+    if cpu.maker() != "AuthenticAMD":
+        return 0
+    return 1 if "avx512bw" in cpu.features() else TWICE
+
+
 @dataclass
 class Kernels:
     """The kernels of one process. ``folder`` keeps compiled objects between starts (None: nothing is kept).
@@ -70,14 +81,14 @@ class Kernels:
     ``mapped``: kernels are objects mapped into memory, which start fast and run on as many threads as call them; that is
     for x86-64 Linux. Elsewhere Halide's own just-in-time compiler runs them, on Halide's own threads.
     ``sums_bytes``: the processor adds up neighbouring bytes in one instruction (x86's `vpsadbw`); ARM's does not.
-    ``packs_sums``: it has units to spare for packing the results (AMD's; see `engine.kernels.adder_u8`).
+    ``packs_sums``: how often it packs such sums before adding them (see `packs_sums`).
     Safe to use from any thread.
     """
 
     folder: Path | None = None
     mapped: bool = field(default_factory=can_map)
     sums_bytes: bool = platform.machine() in ("x86_64", "AMD64")
-    packs_sums: bool = field(default_factory=lambda: cpu.maker() == "AuthenticAMD")
+    packs_sums: int = field(default_factory=packs_sums)
     _ready: dict[Shape, ThreadedKernel] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,6 +101,11 @@ class Kernels:
             if shape not in self._ready:
                 self._ready[shape] = MappedKernel(self._load(shape) or self._compile(shape)) if self.mapped else _just_in_time(shape)
             return self._ready[shape].within(threads)
+
+    def ready(self) -> tuple[Shape, ...]:
+        """The kernels that need not be made any more."""
+        with self._lock:
+            return tuple(self._ready)
 
     def _compile(self, shape: Shape) -> bytes:
         with tempfile.TemporaryDirectory(prefix="addersesr-") as folder:

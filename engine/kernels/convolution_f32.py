@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TILES = 5
 LANES = 8
 ROWS = 32
+ROWS_KEPT = 4
+STACK_BYTES = 2**14
+"""Halide puts no more than this on the stack. Where many channels' tiles do not fit, fewer are taken at a time."""
 
 c, p, t = hl.Var("c"), hl.Var("p"), hl.Var("t")
 
@@ -66,12 +69,13 @@ def _schedule(layer: hl.Func, inputs: hl.Func, products: hl.Func, total: hl.Func
     width = layer.output_buffer().dim(1)
     width.set_min(0).set_extent(width.extent() // TILE * TILE)
     layer.bound(o, 0, channels).split(o, ob, oi, channel_block(channels)).split(y, yo, yi, ROWS, hl.TailStrategy.GuardWithIf)
-    layer.split(x, t, xi, TILE).split(t, to, ti, TILES, hl.TailStrategy.ShiftInwards)
+    tiles = min(TILES, STACK_BYTES // (4 * ROWS_KEPT * PRODUCTS * channels))
+    layer.split(x, t, xi, TILE).split(t, to, ti, tiles, hl.TailStrategy.ShiftInwards)
     layer.reorder(oi, xi, ti, ob, yi, to, yo).vectorize(oi, LANES).unroll(xi)
 
     inputs.store_at(layer, to).compute_at(layer, yi).store_in(hl.MemoryType.Stack)
-    inputs.bound(p, 0, PRODUCTS).bound_extent(t, TILES).reorder(p, c, t, y).vectorize(c, LANES).unroll(p)
-    products.compute_at(layer, ob).bound(p, 0, PRODUCTS).bound_extent(t, TILES)
+    inputs.bound(p, 0, PRODUCTS).bound_extent(t, tiles).reorder(p, c, t, y).vectorize(c, LANES).unroll(p)
+    products.compute_at(layer, ob).bound(p, 0, PRODUCTS).bound_extent(t, tiles)
     products.reorder(o, t, p).vectorize(o, LANES).unroll(o).unroll(t)
     total.compute_at(products, p).split(o, oo, oi, LANES).vectorize(oi).unroll(oo).unroll(t)
     update = total.update().split(o, oo, oi, LANES)

@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 
     from engine.kernels.compile import Kernel
 
+TWICE = "an adder layer, results packed twice before they are added"
 PACKED, PLAIN = "an adder layer, results packed before they are added", "an adder layer, results added as they come"
-CHANNELS, WIDTH, ROWS, RUNS = 16, 320, 16, 64
+SHAPES = {
+    TWICE: Shape("adder_u8_twice.build", ()),
+    PACKED: Shape("adder_u8.build", (16, False, True)),
+    PLAIN: Shape("adder_u8.build", (16, False, False)),
+}
+CHANNELS, WIDTH, ROWS, RUNS = 16, 320, 16, 128
 TAPS = 9 * CHANNELS**2 * WIDTH * ROWS
 
 
 class AdderLayer:
-    """The kernel in both forms on random codes, on ``threads`` threads, each with a strip of its own."""
+    """The kernel in its forms on random codes, on ``threads`` threads, each with a strip of its own."""
 
     def __init__(self, threads: int, clock: Callable[[], float]) -> None:
-        shapes = {name: Shape("adder_u8.build", (CHANNELS, False, name == PACKED)) for name in (PACKED, PLAIN)}
-        self._kernels = {name: shared_kernels().get(shape) for name, shape in shapes.items()}
+        self._kernels = {name: shared_kernels().get(shape) for name, shape in SHAPES.items()}
         self._clock = clock
         self._strips = [_views(np.random.default_rng(thread)) for thread in range(threads)]
 

@@ -14,7 +14,7 @@ SAD = "vpsadbw"
 PAIR = "vpsadbw and vpaddq"
 TAPS = 32
 UNROLLED = 8
-ITERATIONS = 2_000_000
+ITERATIONS = 8_000_000
 
 LOOPS = {
     # mov rcx, rdi; then eight times vpsadbw ymm2..9, ymm1, ymm0; dec rcx; jnz; vzeroupper; ret

@@ -25,7 +25,7 @@ from engine.backends.onnx import OnnxBackend
 from engine.integer import parse
 from engine.network import PRESETS, NetworkSpec
 from engine.quantise import quantise
-from tests.benchmarks.adder_layer import PACKED, PLAIN, AdderLayer
+from tests.benchmarks.adder_layer import SHAPES, AdderLayer
 from tests.benchmarks.byte_differences import PAIR, SAD, ByteDifferences
 from tests.networks import gentle_model
 
@@ -120,12 +120,12 @@ def measure(
         backend.run(y)
     limits, layer = ByteDifferences(threads, clock), AdderLayer(threads, clock)
     times: dict[Runner, list[float]] = {runner: [] for runner in backends}
-    rates: dict[str, list[float]] = {SAD: [], PAIR: [], PACKED: [], PLAIN: []}
+    rates: dict[str, list[float]] = {name: [] for name in (SAD, PAIR, *SHAPES)}
     for _ in range(rounds):
         for runner, backend in backends.items():
             times[runner].append(seconds(lambda backend=backend: backend.run(y), clock))
         for name, samples in rates.items():
-            samples.append((layer if name in (PACKED, PLAIN) else limits).rate(name))
+            samples.append((layer if name in SHAPES else limits).rate(name))
     medians = {runner: statistics.median(samples) for runner, samples in times.items()}
     return medians, {name: statistics.median(samples) for name, samples in rates.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +74,13 @@ def test_xl(block, precision, kernels, rng):
     check(quantised(NetworkSpec(2, 11, 32, block, "relu"), rng), precision, kernels, rng, [(18, 35)])
 
 
+def test_wide_networks(kernels, rng):
+    """More channels than fit beside one another on a kernel's stack; far more are refused."""
+    check(gentle_model(NetworkSpec(2, 1, 50)), "fp32", kernels, rng, [(9, 33)])
+    with pytest.raises(BackendError, match="channels"):
+        NativeBackend(gentle_model(NetworkSpec(2, 1, 200)), kernels=kernels)
+
+
 @pytest.mark.parametrize("strip_bytes", [1, 9_000, 40_000])
 def test_many_strips_are_one_picture(strip_bytes, kernels, rng, monkeypatch):
     """Strips of one row, of a few and of many, over three bands."""
@@ -102,6 +110,45 @@ def test_sums_at_their_largest(codes, kernels, rng):
     assert reference_integer.absolute_differences(first.astype(np.int64), network.body[0].weight, network.first.zero).max() == 73440
     actual = NativeBackend(replace(model, int8=int8), "int8", 1, kernels=kernels).run(y)
     np.testing.assert_array_equal(actual, reference_integer.run(network, y))
+
+
+@pytest.mark.parametrize("code", [0, 255])
+def test_sums_at_their_largest_packed_twice(code, kernels, rng):
+    """16 channels, every difference 255: 36,720, more than a signed 16-bit lane holds."""
+    spec = NetworkSpec(2, 1, 16, "adder", "relu")
+    model = quantised(spec, rng)
+    first = {"first.multiplier": np.zeros(16, np.int32), "first.bias": np.full(16, code << model.int8["first.shift"][0], np.int32)}
+    body = {
+        "body.0.weight": np.full((16, 16, 3, 3), 255 - code, np.uint8),
+        "body.0.multiplier": np.arange(-8, 8, dtype=np.int32),
+        "body.0.bias": np.full(16, 300_000, np.int32),
+        "body.0.shift": np.array([12], np.int32),
+        "body.0.residual": np.array([3], np.int32),
+    }
+    model = replace(model, int8={**model.int8, **first, **body})
+    network = parse(spec, model.int8, "largest")
+    y = rng.uniform(0, 1, (12, 20)).astype(np.float32)
+    codes = reference_integer.first_layer(network.first, reference_integer.input_codes(y))
+    assert reference_integer.absolute_differences(codes.astype(np.int64), network.body[0].weight, network.first.zero).max() == 36720
+    np.testing.assert_array_equal(NativeBackend(model, "int8", 1, kernels=kernels).run(y), reference_integer.run(network, y))
+
+
+@pytest.mark.parametrize(("f", "kernel"), [(48, "last_s16.build"), (64, "ends_s16.last")])
+def test_the_last_layer_at_its_largest(f, kernel, rng):
+    """Weights and codes of the largest magnitude, on either side of where another kernel is taken."""
+    spec = NetworkSpec(2, 1, f, "convolution", "relu")
+    model, kernels = quantised(spec, rng), Kernels()
+    signs = np.where(np.arange(4) % 2, -127, 127).astype(np.int8)
+    most = {"skip.first": 0, "skip.body": 0, "skip.bias": 4096, "skip.shift": 0}
+    int8 = {**model.int8, **{name: np.array([value], np.int32) for name, value in most.items()}}
+    int8["last.weight"] = np.broadcast_to(signs[:, None, None, None], (4, f, 5, 5)).copy()
+    int8["last.multiplier"] = np.full(4, 2.0**-32, np.float32)
+    y = rng.uniform(0.3, 0.7, (9, 21)).astype(np.float32)
+    actual = NativeBackend(replace(model, int8=int8), "int8", 1, kernels=kernels).run(y)
+    expected = reference_integer.run(parse(spec, int8, "largest"), y)
+    np.testing.assert_array_equal(actual, expected)
+    assert np.abs(expected - np.kron(y, np.ones((2, 2)))).max() > 0.1
+    assert kernel in [shape.build for shape in kernels.ready()] or not kernels.sums_bytes
 
 
 @pytest.mark.parametrize("block", ["adder", "convolution"])
@@ -137,7 +184,7 @@ def test_the_kernel_for_machines_that_do_not_sum_bytes(f, rng):
 
 
 @pytest.mark.skipif(not Kernels().sums_bytes, reason="for processors that sum bytes in one instruction")
-@pytest.mark.parametrize("packs_sums", [False, True])
+@pytest.mark.parametrize("packs_sums", [0, 1, 2])
 @pytest.mark.parametrize("f", [8, 16, 32])
 def test_packed_and_plain_sums(f, packs_sums, rng):
     model = quantised(NetworkSpec(2, 1, f, "adder", "relu"), rng)
@@ -148,6 +195,19 @@ def test_the_same_bands_serve_pictures_of_any_size_again(kernels, rng):
     """Windows are kept between pictures: what one leaves behind must not show in the next."""
     model = quantised(NetworkSpec(2, 2, 16, "adder", "relu"), rng)
     check(model, "int8", kernels, rng, [(70, 40), (70, 40), (3, 3), (3, 3), (70, 40)])
+
+
+def test_a_picture_is_its_callers_alone(kernels, rng):
+    """The back end keeps its views for the next picture, but not the memory that they view."""
+    backend = NativeBackend(gentle_model(NetworkSpec(2, 1, 8)), "fp32", 2, kernels=kernels)
+    y = rng.uniform(0, 1, (70, 40)).astype(np.float32)
+    picture = backend.run(y)
+    kept = picture.copy()
+    alive = weakref.ref(picture)
+    backend.run(1 - y)
+    np.testing.assert_array_equal(picture, kept)
+    del picture
+    assert alive() is None
 
 
 def test_luma_that_is_not_contiguous(kernels, rng):

@@ -26,6 +26,7 @@ ARM = "arm-64-osx"
         ("adder_u8", WINDOWS, r"vpsadbw .*%ymm"),
         ("adder_u8", AVX512, r"vpsadbw .*%zmm"),
         ("adder_u8_lanes", ARM, r"uabal(2|\.8h)"),
+        ("last_s16", WINDOWS, r"vpmaddwd .*%ymm"),
         ("convolution_s16", AVX2, r"vpmaddwd .*%ymm"),
         ("convolution_s16", VNNI, r"vpdpwssd "),
         ("convolution_s16", ARM, r"s(mlal|mull)"),
@@ -37,7 +38,7 @@ ARM = "arm-64-osx"
 )
 def test_the_wanted_instruction_appears(kernel, target, instruction, tmp_path):
     path = tmp_path / "kernel.s"
-    compile_object(Shape(f"{kernel}.build", (16,)), path, target, assembly=True)
+    compile_object(Shape(f"{kernel}.build", (16, 2) if kernel == "last_s16" else (16,)), path, target, assembly=True)
     assert re.search(instruction, path.read_text().replace("\t", " "))
 
 
@@ -51,6 +52,26 @@ def test_packed_sums_take_one_shuffle(target, sad, pack, tmp_path):
     assert len(re.findall(sad, loop)) >= 16
     assert not re.search(r"vperm|vpshufd .*%ymm", loop)
     assert len(re.findall(pack, loop)) >= 16
+
+
+def test_sums_packed_twice_need_three_shuffles_and_one_addition_for_four(tmp_path):
+    path = tmp_path / "kernel.s"
+    compile_object(Shape("adder_u8_twice.build", ()), path, AVX2, assembly=True)
+    loop = innermost(path.read_text(), "vpsadbw")
+    assert [loop.count(name) for name in ("vpsadbw", "vpackusdw", "vpaddw", "vpbroadcastq")] == [64, 48, 16, 16]
+    assert not re.search(r"vperm|vpshuf|rsp", loop)
+
+
+def test_the_last_layers_products_stay_in_registers(tmp_path):
+    path = tmp_path / "kernel.s"
+    compile_object(Shape("last_s16.build", (16, 2)), path, AVX2, assembly=True)
+    loop = innermost(path.read_text(), "vpmaddwd")
+    assert [loop.count(name) for name in ("vpmaddwd", "vpaddd", "vpbroadcastq")] == [40, 40, 12]
+
+
+def innermost(assembly, instruction):
+    """The first stretch between two labels that has this instruction, up to its jump."""
+    return next(part for part in re.split(r"(?m)^\.L\w+:", assembly) if instruction in part).partition("\tjne")[0]
 
 
 @pytest.mark.skipif(not can_map(), reason="objects are mapped on x86-64 Linux alone")
