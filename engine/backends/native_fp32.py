@@ -24,7 +24,7 @@ MOST_CHANNELS = 160
 
 
 def plan(model: Model, kernels: Kernels, threads: int = 1) -> Plan:
-    """The steps of a float network: luma less a half, first, body (its last layer adds the long residual), last."""
+    """The steps of a float network: luma less a half, first, body, long residual, last."""
     spec, get = model.spec, partial(kernels.get, threads=threads)
     first, *body, last = spec.layers
     channels = padded_channels(spec.f)
@@ -39,9 +39,8 @@ def plan(model: Model, kernels: Kernels, threads: int = 1) -> Plan:
     ]
     for layer in body:
         constants = (_adder if layer.adder else _convolution)(model, layer, channels)
-        skip = layer is body[-1]
-        reads = (len(steps) - 1, 1) if skip else (len(steps) - 1,)
-        steps.append(Step(get(Shape(body_kernel, (channels, skip))), reads, constants, 1, features))
+        steps.append(Step(get(Shape(body_kernel, (channels,))), (len(steps) - 1,), constants, 1, features))
+    steps.append(Step(get(Shape("ends_f32.add", (channels,))), (len(steps) - 1, 1), (), 0, features))
     constants = _last(model, last, channels)
     steps.append(Step(get(Shape("ends_f32.last", (channels, spec.scale))), (len(steps) - 1,), constants, 2, None, reads_plane=True))
     return Plan(tuple(steps), spec.scale)

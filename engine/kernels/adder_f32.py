@@ -20,12 +20,12 @@ OF_MAXIMA, OF_INPUTS, CONSTANT, SLOPE = range(4)
 """Rows of the table: the factors of sum max(x, w) and of sum x, what is constant, and the activation's slope."""
 
 
-def build(channels: int, skip: bool = False) -> Definition:
+def build(channels: int) -> Definition:
     """Inputs: x f32 (C, W, H) padded by 1, weights f32 (C outputs, C inputs, 3, 3), table f32 (C, 4), one f32 (1): 1.
 
-    Output f32 (C, W, H). ``skip`` as in `convolution_f32`.
+    Output f32 (C, W, H).
     """
-    source, early = features("source", hl.Float(32), channels), features("early", hl.Float(32), channels)
+    source = features("source", hl.Float(32), channels)
     weights = dense("weights", hl.Float(32), (channels, channels, 3, 3))
     table = dense("table", hl.Float(32), (channels, 4))
     one = dense("one", hl.Float(32), (1,))
@@ -38,13 +38,12 @@ def build(channels: int, skip: bool = False) -> Definition:
     inputs = _sum_of_inputs(source, channels)
     layer = hl.Func("layer")
     total = maxima[o, x, y] * table[o, OF_MAXIMA] + inputs[x, y] * table[o, OF_INPUTS] + table[o, CONSTANT]
-    active = activated(total + source[o, x, y], table[o, SLOPE])
-    layer[o, x, y] = active + early[o, x, y] if skip else active
+    layer[o, x, y] = activated(total + source[o, x, y], table[o, SLOPE])
 
     hold_in_registers(layer, maxima, (r.x, r.y, r.z), channels, PIXELS, LANES).unroll(r.y)
     inputs.compute_at(layer, hl.Var("xo")).unroll(x)
     inputs.update().unroll(x)
-    return Definition(layer, (source, early, weights, table, one) if skip else (source, weights, table, one))
+    return Definition(layer, (source, weights, table, one))
 
 
 def _sum_of_inputs(source: hl.ImageParam, channels: int) -> hl.Func:

@@ -29,13 +29,12 @@ STACK_BYTES = 2**14
 c, p, t = hl.Var("c"), hl.Var("p"), hl.Var("t")
 
 
-def build(channels: int, skip: bool = False) -> Definition:
+def build(channels: int) -> Definition:
     """Inputs: x f32 (C, W, H) padded by 1, weights f32 (C outputs, C inputs, 3, 6), table f32 (C, 2): bias, slope; output f32.
 
     W is a multiple of four; weights are what `winograd.OF_TAPS` makes of rows of taps.
-    With ``skip``, the last layer of the body: its second input is the first layer's output f32 (C, W, H), which it adds to its own.
     """
-    source, early = features("source", hl.Float(32), channels), features("early", hl.Float(32), channels)
+    source = features("source", hl.Float(32), channels)
     weights = dense("weights", hl.Float(32), (channels, channels, 3, PRODUCTS))
     table = dense("table", hl.Float(32), (channels, 2))
 
@@ -49,11 +48,11 @@ def build(channels: int, skip: bool = False) -> Definition:
 
     layer = hl.Func("layer")
     outputs = [_combined(row, [products[o, x // TILE, i, y] for i in range(PRODUCTS)]) for row in OF_PRODUCTS]
-    active = activated(hl.mux(x % TILE, outputs) + table[o, 0], table[o, 1])
-    layer[o, x, y] = active + early[o, x, y] if skip else active
+    layer[o, x, y] = activated(hl.mux(x % TILE, outputs) + table[o, 0], table[o, 1])
 
+    layer.never_partition_all()  # a row's last block is no faster for code of its own, and that code takes time to compile
     turns = _schedule(layer, inputs, products, total, (r.x, r.y), channels)
-    return Definition(layer, (source, early, weights, table) if skip else (source, weights, table), turns, ROWS)
+    return Definition(layer, (source, weights, table), turns, ROWS)
 
 
 def _combined(factors: Sequence[int], values: Sequence[hl.Expr]) -> hl.Expr:

@@ -1,10 +1,10 @@
-"""The two ends of a float network, and what lies between them: luma, first layer, last layer."""
+"""The two ends of a float network, and what lies between them: luma, first layer, long residual, last layer."""
 
 from __future__ import annotations
 
 import halide as hl
 
-from engine.kernels.define import Definition, dense, features, hold_in_registers, o, writes_picture, x, y
+from engine.kernels.define import Definition, dense, features, hold_in_registers, o, writes_features, writes_picture, x, y
 
 LANES = 8
 PIXELS = 5
@@ -33,6 +33,20 @@ def first(channels: int) -> Definition:
     layer[o, x, y] = total[o, x, y]
     hold_in_registers(layer, total, (r.x, r.y), channels, PIXELS, LANES)
     return Definition(layer, (source, weights, bias))
+
+
+def add(channels: int) -> Definition:
+    """The long residual. Inputs: two maps f32 (C, W, H); output: their sum.
+
+    A body layer could add as it writes, but it would be another kernel to compile than the layers before it, and that takes longer at
+    a first start than a picture's additions do.
+    """
+    body, early = features("body", hl.Float(32), channels), features("early", hl.Float(32), channels)
+    layer = hl.Func("layer")
+    layer[o, x, y] = body[o, x, y] + early[o, x, y]
+    layer.bound(o, 0, channels).vectorize(o, LANES).unroll(o)
+    writes_features(layer, channels)
+    return Definition(layer, (body, early))
 
 
 def last(channels: int, scale: int) -> Definition:

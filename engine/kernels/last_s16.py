@@ -51,6 +51,7 @@ def build(channels: int, scale: int) -> Definition:
     residual = hl.strict_float(hl.cast(hl.Float(32), exact) * multiplier[output])
     picture = hl.Func("picture")
     picture[column, x, line, y] = hl.clamp(hl.strict_float(residual + plane[x, y]), 0.0, 1.0)
+    picture.never_partition_all()
     _schedule_picture(picture, (column, line), scale)
     inputs.compute_at(picture, t).store_in(hl.MemoryType.Stack).bound(p, 0, PRODUCTS).bound_extent(y, ROWS + KERNEL - 1)
     inputs.reorder(c, p, t, y).vectorize(c, min(channels, LANES)).unroll(p)
