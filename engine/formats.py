@@ -23,7 +23,9 @@ MAX_PIXELS = 500_000_000
 """Above this a picture is refused before it is decoded."""
 MAX_WHOLE_PIXELS = 120_000_000
 MAX_WHOLE_BYTES = 360_000_000
-"""The limits for formats that are decoded or encoded in memory, whole; codecs take some times the bytes of the samples."""
+"""The limits for pictures that are decoded whole."""
+SMALLEST_LIMIT = 50_000_000
+"""So many pixels are written whatever that takes: twice the width and height of a usual photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Format:
     """``bits`` a sample at most (32: float too); ``side`` the longest in pixels; ``strips``: read and written by the strip.
 
     ``metadata``: profile, EXIF, XMP and print resolution are written there; ``resolution``: the last of them at least. ``colours``: how
-    many different ones a picture may have, None for any number. ``mask``: a pixel is transparent or it is not.
+    many different ones a picture may have, None for any number. ``mask``: a pixel is transparent or it is not. ``whole``: how many
+    megapixels of 8-bit RGB may be encoded in memory, of other samples in proportion: so many that it stays below 1.5 GB.
     """
 
     bits: int
@@ -43,11 +46,16 @@ class Format:
     resolution: bool = True
     colours: int | None = None
     mask: bool = False
+    whole: int = 65
 
     @property
     def most_pixels(self) -> int:
         """How many pixels are read from such a file."""
         return MAX_PIXELS if self.strips else MAX_WHOLE_PIXELS
+
+    def most_written(self, bytes_a_pixel: int) -> int:
+        """How many pixels of so many bytes each are written where that is done in memory."""
+        return min(max(self.whole * 3_000_000 // bytes_a_pixel, SMALLEST_LIMIT), MAX_WHOLE_PIXELS)
 
 
 FORMATS = {
@@ -55,13 +63,13 @@ FORMATS = {
     "png": Format(16, alpha=True, strips=True),
     "apng": Format(8, alpha=True, pages=True, metadata=False, resolution=False),
     "webp": Format(8, 16_383, alpha=True, pages=True),
-    "tiff": Format(32, alpha=True, pages=True, strips=True),
-    "gif": Format(8, 65_535, alpha=True, pages=True, metadata=False, resolution=False, colours=256, mask=True),
-    "avif": Format(16, 16_384, alpha=True),
+    "tiff": Format(32, alpha=True, pages=True, strips=True, whole=300),
+    "gif": Format(8, 65_535, alpha=True, pages=True, metadata=False, resolution=False, colours=256, mask=True, whole=120),
+    "avif": Format(16, 16_384, alpha=True, whole=50),
     "heic": Format(16, alpha=True),
-    "jp2": Format(16, 65_535, metadata=False, resolution=False),
-    "bmp": Format(8, 32_767, metadata=False),
-    "pnm": Format(32, metadata=False, resolution=False),
+    "jp2": Format(16, 65_535, metadata=False, resolution=False, whole=50),
+    "bmp": Format(8, 32_767, metadata=False, whole=85),
+    "pnm": Format(32, metadata=False, resolution=False, whole=85),
 }
 """By the names of `engine.headers`: all that is read. HEIC is not written."""
 ENDINGS = {
@@ -88,7 +96,7 @@ READABLE_ENDINGS = frozenset(ENDINGS) | {".heic", ".heif", ".j2k", ".jpf", ".pbm
 
 
 def most_whole(bytes_a_pixel: int) -> int:
-    """How many pixels of so many bytes each may be held whole."""
+    """How many pixels of so many bytes each may be decoded whole."""
     return min(MAX_WHOLE_PIXELS, MAX_WHOLE_BYTES // bytes_a_pixel)
 
 
@@ -114,7 +122,7 @@ def check_writable(path: Path, layout: Layout) -> None:
     if side > holds.side:
         raise PictureError(f"{here}, but {kind.upper()} holds {holds.side} a side; choose PNG or TIFF")
     fitted, _ = fitting(layout, kind)
-    most = most_whole(((1 if layout.grey else 3) + fitted.alpha) * fitted.dtype.itemsize)
+    most = holds.most_written(((1 if layout.grey else 3) + fitted.alpha) * fitted.dtype.itemsize)
     if (not holds.strips or fitted.dtype.kind == "f") and pixels > most:
         limit = f"{most // 1_000_000} megapixels"
         raise PictureError(

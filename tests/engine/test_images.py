@@ -183,20 +183,22 @@ def test_formats_that_cannot_hold_a_picture_say_so_before_the_work(tmp_path: Pat
     for name, reason in [
         ("p.webp", "16383 a side"),
         ("p.avif", "16384 a side"),
-        ("p.bmp", "over the 120 megapixels"),
+        ("p.bmp", "over the 85 megapixels"),
         ("p.xyz", "use one of"),
     ]:
         with pytest.raises(PictureError, match=reason):
             check_writable(tmp_path / name, huge)
     check_writable(tmp_path / "p.png", huge)
     for name, layout, most in (
-        ("p.tif", Layout(8000, 8000, False, False, np.dtype(np.float32), Span(0, 1)), "30 megapixels that can be written as float TIFF"),
-        ("p.webp", Layout(10_000, 10_000, False, True, np.dtype(np.uint8), Span(0, 255)), "90 .* as WEBP with transparency"),
-        ("p.avif", Layout(10_000, 10_000, False, False, np.dtype(np.uint16), Span(0, 65535)), "60 .* as 16-bit AVIF"),
+        ("p.tif", Layout(9000, 9000, False, False, np.dtype(np.float32), Span(0, 1)), "75 megapixels that can be written as float TIFF"),
+        ("p.webp", Layout(10_000, 10_000, False, True, np.dtype(np.uint8), Span(0, 255)), "50 .* as WEBP with transparency"),
+        ("p.avif", Layout(10_000, 10_000, False, False, np.dtype(np.uint16), Span(0, 65535)), "50 .* as 16-bit AVIF"),
     ):
         with pytest.raises(PictureError, match=most):
             check_writable(tmp_path / name, layout)
         check_writable(tmp_path / "p.jpg", layout)
+    for name in ("p.webp", "p.avif", "p.jp2", "p.bmp", "p.tif", "p.pfm", "p.gif"):
+        check_writable(tmp_path / name, Layout(6000, 8000, False, True, np.dtype(np.float32), Span(0, 1)))
 
 
 def test_alpha_goes_onto_white_where_the_format_has_none(tmp_path: Path) -> None:
