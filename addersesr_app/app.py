@@ -113,7 +113,7 @@ class Application(QObject):
 
     def _queue_given(self) -> None:
         """Queue what was given, as soon as there is a network to do it with."""
-        network = self.upscale_page.network()
+        network = self.upscale_page.network_for_many()
         if network is not None and self._given:
             self.queue.add(self._given, network, self.upscale_page.inspector.output.rules())
             self._given = []

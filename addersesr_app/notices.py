@@ -50,7 +50,7 @@ class Notices(QObject):
 
     def _queue_large(self, path: str, message: str) -> None:
         """A picture that cannot be shown can be upscaled all the same."""
-        network = self._page.network()
+        network = self._page.network_for_many()
         if network is None:
             self._page.banner.say_error(message)
             return

@@ -132,7 +132,7 @@ class QueueRunner(QObject):
         """Do those of these jobs that wait still with another network."""
         for job in jobs:
             if job.state == "waiting" and job in self.model.jobs:
-                job.network = dataclasses.replace(job.network, model=identity, precision="auto", strength=1.0)
+                job.network = dataclasses.replace(job.network, model=identity, precision="auto", strength=1.0, suited=False)
                 self._record(job, "queued", _data_of(job))
 
     def remove(self, jobs: Sequence[QueueJob]) -> None:

@@ -169,10 +169,11 @@ class Desk:
         if kept is None or kept.pages > 1 or output.scale or output.width or output.height or output.redo:
             return self._save_anew(request, tell, cancelled)
         rules = settings(request.network, output)
-        planned = plan((Path(request.path),), jobs.naming(rules, select(self._catalogue, request.network.model, Target())))
+        backend, chosen = self._upscaler(request.network).backend, select(self._catalogue, request.network.model, Target())
+        planned = plan((Path(request.path),), jobs.naming(rules, chosen, lambda _: (chosen.nominal.id, backend.precision)))
         if not planned.tasks:
             raise PictureError("; ".join(str(notice.to_dict().get("message") or notice.to_dict()) for notice in planned.notices))
-        target, backend = planned.tasks[0].output, self._upscaler(request.network).backend
+        target = planned.tasks[0].output
         model, size = self._runners.model(request.network), (kept.width, kept.height)
         made = provenance.made_with(model, backend, size, SCREEN_TILE, output.quality, Path(request.path))
         own = kept.metadata if rules.metadata else kept.metadata.bare()
@@ -340,4 +341,5 @@ def settings(network: Network, output: Output) -> jobs.Settings:
         keep_interlaced=output.keep_interlaced,
         excerpt=Excerpt(output.start_s, output.end_s),
         strength=1.0 if output.redo else network.strength,
+        suited=network.suited and not output.redo,
     )

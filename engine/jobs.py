@@ -43,7 +43,7 @@ class Settings:
     ``metadata`` keeps a picture's EXIF and XMP (its ICC profile stays anyway); without it there is no ``provenance`` either.
     ``codec``, ``grade``, ``effort``, ``keep_interlaced`` and ``excerpt`` are for films (see `engine.video_codecs`). ``provenance``
     puts how a picture was made into its XMP. ``redo`` is a result that is to be made again exactly (see `engine.redo`). ``strength`` is
-    for networks that have a plain twin (see `engine.strength`).
+    for networks that have a plain twin (see `engine.strength`). ``suited``: ``model`` gives way to the network for a file's material.
     """
 
     model: str | None = None
@@ -67,6 +67,7 @@ class Settings:
     metadata: bool = True
     redo: Path | None = None
     strength: float = 1.0
+    suited: bool = False
 
     def __post_init__(self) -> None:
         if self.template is not None:
@@ -105,8 +106,8 @@ def run(job: Job, tools: Tools, cancelled: Callable[[], bool] = lambda: False, *
 def perform(job: Job, tools: Tools, emit: Callable[[Event], None], cancelled: Callable[[], bool], *, dry: bool = False) -> None:
     """As `run`, in the calling thread: events go to ``emit``; ``cancelled`` is asked at every tile and may block to pause."""
     settings, chosen = _chosen(job, tools.catalogue)
-    plan = _without(planning.plan(job.inputs, naming(settings, chosen)), job.done)
     workshop = Workshop(settings, chosen, tools.calibration, tuple(tools.meters))
+    plan = _without(planning.plan(job.inputs, naming(settings, chosen, workshop.made_with)), job.done)
     if plan.tasks:
         workshop.prepare()
     for folder in {task.output.parent for task in plan.tasks} if not dry else ():
@@ -124,7 +125,9 @@ def _chosen(job: Job, catalogue: Catalogue) -> tuple[Settings, Selection]:
     """The job's settings and networks; for a result that is to be made again those of its record."""
     settings = job.settings
     if settings.redo is None:
-        return settings, selection.select(catalogue, settings.model, settings.target, settings.precision, settings.strength)
+        return settings, selection.select(
+            catalogue, settings.model, settings.target, settings.precision, settings.strength, suited=settings.suited
+        )
     from engine import redo  # noqa: PLC0415 (it loads the picture libraries, which usage errors can do without)
 
     redo.check_inputs(job.inputs, settings.redo)
@@ -135,16 +138,15 @@ def _without(plan: Plan, done: frozenset[Path]) -> Plan:
     return replace(plan, tasks=tuple(task for task in plan.tasks if task.source not in done))
 
 
-def naming(settings: Settings, chosen: Selection) -> Naming:
-    """The rules for names that ``settings`` ask for."""
+def naming(settings: Settings, chosen: Selection, made_with: Callable[[Path], tuple[str, str]]) -> Naming:
+    """The rules for names that ``settings`` ask for; ``made_with`` gives the model's id and the precision that a file is done with."""
     return Naming(
         chosen.nominal_scale,
         settings.destination,
         settings.template,
         settings.extension,
         settings.existing,
-        chosen.nominal.id,
-        "fp32" if settings.precision == "auto" else settings.precision,
+        made_with,
         settings.excerpt.words(),
     )
 

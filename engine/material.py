@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
+from engine.network import NetworkSpec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from engine.network import Spec
 
 Material = Literal["clean", "photo", "video"]
 
@@ -18,7 +22,16 @@ class Named(Protocol):
         """Its id, such as ``sesr-m11-x2-photo``."""
 
 
+class Shaped(Named, Protocol):
+    """A model with its network as data."""
+
+    @property
+    def spec(self) -> Spec:
+        """The network."""
+
+
 Candidate = TypeVar("Candidate", bound=Named)
+Network = TypeVar("Network", bound=Shaped)
 
 
 def trained_for(identity: str) -> Material:
@@ -35,3 +48,17 @@ def preferred(candidates: Sequence[Candidate], material: Material) -> Candidate:
     order: Iterable[Material] = (material, "clean")
     found = (candidate for wanted in order for candidate in candidates if trained_for(candidate.id) == wanted)
     return next(found, candidates[0])
+
+
+def suiting(chosen: Network, others: Sequence[Network], material: Material) -> Network:
+    """``chosen``, or where it is for another material one of the ``others`` that is for this: at its scale, of its shape if possible."""
+    if trained_for(chosen.id) == material:
+        return chosen
+    fitting = [other for other in others if other.spec.scale == chosen.spec.scale and trained_for(other.id) == material]
+    return next((other for other in fitting if _shape(other) == _shape(chosen)), fitting[0] if fitting else chosen)
+
+
+def _shape(model: Shaped) -> tuple[int, int, str] | str:
+    """What two networks have in common that differ in their training alone; somebody else's is like no other."""
+    spec = model.spec
+    return (spec.m, spec.f, spec.block) if isinstance(spec, NetworkSpec) else model.id

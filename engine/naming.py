@@ -27,8 +27,8 @@ class Naming:
 
     ``destination`` is a file or a folder, or None for beside the source; ``template`` has placeholders such as ``{stem}``
     and no extension; ``extension`` (with its dot) is None where the source's is kept. ``existing`` says what to do with a
-    name that is taken: take the next free one, replace, or leave the input alone. ``excerpt`` ends the names of films of which only
-    a part is done.
+    name that is taken: take the next free one, replace, or leave the input alone. ``made_with`` gives the model's id and the precision
+    that a file is done with; it is asked where a name tells them. ``excerpt`` ends the names of films of which only a part is done.
     """
 
     scale: int
@@ -36,24 +36,28 @@ class Naming:
     template: str | None = None
     extension: str | None = None
     existing: Existing = "rename"
-    model: str = ""
-    precision: str = ""
+    made_with: Callable[[Path], tuple[str, str]] = lambda _: ("", "")
     excerpt: str = ""
 
     def __post_init__(self) -> None:
         if self.template is not None:
             check_template(self.template)
 
-    def name(self, source: Path, extension: str, *, template: str | None = None) -> str:
-        """The file name for ``source``'s output; ``extension`` ends it. Shortened at its end to what a folder can hold."""
+    def name(self, source: Path, extension: str, *, stem: str | None = None, template: str | None = None) -> str:
+        """The file name for ``source``'s output; ``extension`` ends it. Shortened at its end to what a folder can hold.
+
+        ``stem`` is what ``source`` is called where that is not its own name's. Raises what ``made_with`` raises.
+        """
         chosen = self.template or template or DEFAULT_TEMPLATE
-        values = {"stem": source.stem, "scale": str(self.scale), "model": self.model, "precision": self.precision}
-        stem = chosen.format_map({**values, "extension": source.suffix.lstrip("."), "folder": source.parent.name})
+        values = {"stem": source.stem if stem is None else stem, "scale": str(self.scale)}
+        if "{model}" in chosen or "{precision}" in chosen:
+            values["model"], values["precision"] = self.made_with(source)
+        made = chosen.format_map({**values, "extension": source.suffix.lstrip("."), "folder": source.parent.name})
         if self.excerpt:
-            stem += f"_{self.excerpt}"
-        if not stem.strip(". ") or _FORBIDDEN & set(stem):
-            raise OutputError(f"{source}: '{chosen}' gives '{stem}', which cannot be a file's name")
-        return fit(stem, extension)
+            made += f"_{self.excerpt}"
+        if not made.strip(". ") or _FORBIDDEN & set(made):
+            raise OutputError(f"{source}: '{chosen}' gives '{made}', which cannot be a file's name")
+        return fit(made, extension)
 
 
 def check_template(template: str) -> None:

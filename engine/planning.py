@@ -105,8 +105,8 @@ def output_for(file: Found, naming: Naming, *, alone: bool) -> Path:
     extension = output_extension(file.path, naming, writable, FALLBACKS[file.kind])
     if file.root is None:
         pictures = sequence(file.path)
-        source = file.path if pictures is None else file.path.with_name(pictures.stem + file.path.suffix)
-        return (destination or file.path.parent) / naming.name(source, extension)
+        stem = None if pictures is None else pictures.stem
+        return (destination or file.path.parent) / naming.name(file.path, extension, stem=stem)
     base = destination or beside(file.root, naming.scale)
     return base / file.path.relative_to(file.root).parent / naming.name(file.path, extension, template="{stem}")
 

@@ -47,7 +47,10 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Which network, and what shall run it. ``model`` is an id or a file; ``strength`` is for one that has a plain twin."""
+    """Which network, and what shall run it. ``model`` is an id or a file; ``strength`` is for one that has a plain twin.
+
+    ``suited``: for jobs, it gives way to the network that suits a file's material.
+    """
 
     model: str
     backend: str = "auto"
@@ -55,6 +58,7 @@ class Network:
     precision: str = "auto"
     threads: int | None = None
     strength: float = 1.0
+    suited: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:

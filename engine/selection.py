@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine import strength as strengths
 from engine.errors import ModelError, UsageError
-from engine.material import preferred
+from engine.material import preferred, suiting
 from engine.weights import Model
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def _proportional(side: int, wanted: int, other: int) -> int:
 
 @dataclass(frozen=True)
 class Selection:
-    """The network for each file: the one that the user named, else the catalogue's first of a fitting scale and material."""
+    """The network for each file: the one that the user named, else the catalogue's first of a fitting scale and material.
+
+    Where there are ``models`` beside a named one, it gives way to those among them that suit a file's material.
+    """
 
     models: tuple[AnyModel, ...]
     named: AnyModel | None
@@ -68,8 +71,18 @@ class Selection:
     def for_size(self, width: int, height: int, material: Material = "clean") -> AnyModel:
         """The network for an input of this size: the smallest scale that reaches the target, else the largest there is."""
         if self.named is not None:
-            return self.named
+            return suiting(self.named, self.models, material)
         return self._preferred(self._scale_for(width, height), material)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the named network does every file."""
+        return self.named is not None and not self.models
+
+    @property
+    def by_size(self) -> bool:
+        """Whether a file's size says which network does it."""
+        return self.named is None and self.target.exact and self.target.scale is None
 
     @property
     def nominal(self) -> AnyModel:
@@ -82,7 +95,7 @@ class Selection:
         return self.target.scale or self.nominal.spec.scale
 
     def _scale_for(self, width: int, height: int) -> int:
-        if self.target.scale is not None or not self.target.exact:
+        if not self.by_size:
             return self._at_least(self.target.scale or DEFAULT_SCALE)
         wanted_width, wanted_height = self.target.size(width, height, 1)
         return self._at_least(max(-(-wanted_width // width), -(-wanted_height // height)))
@@ -95,8 +108,18 @@ class Selection:
         return preferred([model for model in self.models if model.spec.scale == scale], material)
 
 
-def select(catalogue: Catalogue, model: str | None, target: Target, precision: str = "auto", strength: float = strengths.FULL) -> Selection:
+def select(
+    catalogue: Catalogue,
+    model: str | None,
+    target: Target,
+    precision: str = "auto",
+    strength: float = strengths.FULL,
+    *,
+    suited: bool = False,
+) -> Selection:
     """The networks that a job may use, those that have a plain twin at ``strength`` (see `engine.strength`).
+
+    ``suited``: the named model gives way to those that suit a file's material.
 
     Raises UsageError for an id that is not known, or a precision or strength that the named model does not have, ModelError for a damaged
     file or where there is no model at all.
@@ -109,7 +132,7 @@ def select(catalogue: Catalogue, model: str | None, target: Target, precision: s
     named = strengths.at(find(catalogue, model), strength, catalogue.models)
     if precision not in ("auto", *named.precisions):
         raise UsageError(f"--precision {precision}: {named.id} has no {precision} form (it has {', '.join(named.precisions)})")
-    return Selection((), named, target)
+    return Selection(strengths.all_at(catalogue.models(), strength) if suited else (), named, target)
 
 
 def find_own(catalogue: Catalogue, model: str) -> Model:

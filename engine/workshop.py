@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from engine import cpu
 from engine.backends import choose
 from engine.cost import known_cost
-from engine.errors import BackendError, OutputError
+from engine.errors import AdderSESRError, BackendError, OutputError
 from engine.events import Energy, Event, Progress, Unit, Warned
+from engine.kinds import kind_of
 from engine.material import trained_for
 from engine.network import NetworkSpec
 from engine.power import Measurement
@@ -56,8 +57,9 @@ class Workshop:
         """The back end for ``model``, made at the first call. Raises BackendError."""
         if model.id not in self._backends:
             wanted, measured = self.settings, self.calibration.measured if self.calibration else None
+            precision = wanted.precision if wanted.precision in model.precisions else "auto"  # one that suits a file may have another
             self._backends[model.id] = choose.create(
-                model, wanted.backend, wanted.device, wanted.precision, wanted.threads, measured, self._untold.append
+                model, wanted.backend, wanted.device, precision, wanted.threads, measured, self._untold.append
             )
         return self._backends[model.id]
 
@@ -73,9 +75,9 @@ class Workshop:
         return self._workers[model.id]
 
     def model_for(self, source: Path, width: int, height: int, report: Reporter) -> AnyModel:
-        """The network for one file: where the user named none, that for its material, and why where it is not the plain one."""
-        if self.chosen.named is not None:
-            return self.chosen.named
+        """The network for one file: that for its material, if the user wants no other, and why where it is not the plain one."""
+        if self.chosen.fixed:
+            return self.chosen.nominal
         found = finding(source)
         model = self.chosen.for_size(width, height, found.material)
         if trained_for(model.id) != "clean":
@@ -83,6 +85,16 @@ class Workshop:
             how = "" if strength == FULL else f" at {100 * strength:.0f} % of its strength"
             report.warn(f"{model.id} is used{how}. {found.reason}")
         return model
+
+    def made_with(self, source: Path) -> tuple[str, str]:
+        """The id of the model that one file will be done with, and the precision. Raises BackendError."""
+        chosen = self.chosen
+        if chosen.fixed:
+            model = chosen.nominal
+        else:
+            width, height = _size_of(source) if chosen.by_size else (1, 1)
+            model = chosen.for_size(width, height, finding(source).material)
+        return model.id, self.backend(model).precision
 
     def fall_back(self, model: AnyModel, error: BackendError, report: Reporter) -> None:
         """Replace the back end that failed on ``model``, or raise ``error`` where there is no other.
@@ -126,6 +138,22 @@ class Workshop:
         if self.calibration is None or not isinstance(model.spec, NetworkSpec):
             return None
         return self.calibration.estimate_mj(model.spec, backend.name, backend.precision, width, height)
+
+
+def _size_of(source: Path) -> tuple[int, int]:
+    """Width and height of a picture or film; 1 and 1 of what cannot be read, which is told in its turn."""
+    try:
+        if kind_of(source) == "video":
+            from engine.video_source import examine  # noqa: PLC0415 (FFmpeg takes a while to load, and pictures do not need it)
+
+            info = examine(source)
+            return info.width, info.height
+        from engine import images  # noqa: PLC0415 (as late as a file is opened)
+
+        with images.reading(source) as reading:
+            return reading.layout.width, reading.layout.height
+    except AdderSESRError:
+        return 1, 1
 
 
 @dataclass

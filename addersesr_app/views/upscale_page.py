@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from addersesr_app.views.controls import column, row
 from addersesr_app.views.costs import Costs
 from addersesr_app.views.inspector import Inspector
 from addersesr_app.views.page_keys import PageKeys
-from engine.material import trained_for
+from engine.material import suiting, trained_for
 from engine.protocol import Network
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class UpscalePage(QWidget):
             return None
         chosen = self.inspector.network
         return Network(card.id, engine.backend, engine.device, chosen.precision(), engine.threads or None, chosen.chosen_strength())
+
+    def network_for_many(self) -> Network | None:
+        """As `network`, for files that nobody has looked at: unless a person wants that one, each takes the one that suits it."""
+        network = self.network()
+        return network and replace(network, suited=self._preferences.settings.engine.suited and not self._person_chose)
 
     def _upscale(self) -> None:
         """Upscale what is open: a picture at once, a film in the queue."""
@@ -205,13 +211,10 @@ class UpscalePage(QWidget):
         panel.say_why("")
         if card is None or self._person_chose or not self._preferences.settings.engine.suited:
             return False
-        alike = [
-            other for other in self._cards if other.scale == card.scale and (other.m, other.f, other.block) == (card.m, card.f, card.block)
-        ]
-        fitting = [other for other in (*alike, *self._cards) if other.scale == card.scale and trained_for(other.id) == facts.material]
-        if not fitting or trained_for(card.id) == facts.material:
+        fitting = suiting(card, self._cards, facts.material)
+        if fitting is card:
             return False
-        panel.pick(fitting[0].id)
+        panel.pick(fitting.id)
         panel.say_why(facts.reason)
         return True
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 
-from engine import images, journal
+from engine import images, journal, provenance, weights
 from engine.journal import Entry, Journal
-from tests.windows import WAIT_MS, end_application, make_application, store_photo, until
+from tests.windows import SPECS, WAIT_MS, end_application, make_application, mild, store_photo, until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -223,3 +223,28 @@ app.exec()
     made = sorted(path.name for path in (tmp_path / "in_x2").iterdir())
     end_application(qapp, application)
     assert made == sorted(f"{number}.png" for number in range(30))
+
+
+def test_each_file_of_a_drop_takes_the_network_that_suits_it_unless_a_person_chose(qapp, qtbot, tmp_path, random_model):
+    models, drop = tmp_path / "models", tmp_path / "drop"
+    for folder in (models, drop):
+        folder.mkdir()
+    for name in ("tiny-x2", "tiny-x2-photo"):
+        weights.write(mild(random_model(SPECS["tiny-x2"]), name), models / f"{name}.safetensors")
+    files = [store_photo(drop / "drawing.png", 40, 32), drop / "photo.jpg"]
+    images.write(images.read(files[0]), files[1], quality=50)
+    made = make_application(qapp, tmp_path / "home", models)
+    try:
+        made.start()
+        until(qtbot, lambda: made.upscale_page.network() is not None)
+        for person, expected in ((False, ["tiny-x2", "tiny-x2-photo"]), (True, ["tiny-x2-photo", "tiny-x2-photo"])):
+            if person:
+                made.upscale_page.inspector.network.pick("tiny-x2-photo")
+                made.upscale_page.inspector.network.models.activated.emit(0)
+            made.open(files)
+            made.queue.start()
+            jobs = made.queue.model.jobs[-2:]
+            until(qtbot, lambda jobs=jobs: all(job.state == "done" for job in jobs))
+            assert [provenance.recorded(images.read(Path(job.result)).metadata).model for job in jobs] == expected
+    finally:
+        end_application(qapp, made)

@@ -12,8 +12,9 @@ import pytest
 from engine import jobs, weights
 from engine.catalogue import Catalogue
 from engine.events import Finished, Warned
-from engine.material import preferred, trained_for
+from engine.material import preferred, suiting, trained_for
 from engine.network import NetworkSpec
+from engine.selection import Target
 from engine.suited import finding, jpeg_quality
 from tests.clips import store_clip
 from tests.commands import ROOT, mild_model, photo, store
@@ -43,6 +44,67 @@ def store_jpeg(path, quality, ending=".jpg"):
 def events_of(shelf, path, **settings):
     job = jobs.Job((path,), jobs.Settings(backend="onnx", threads=1, **settings))
     return list(jobs.run(job, jobs.Tools(shelf)))
+
+
+def used(events):
+    return {event.input.rsplit("/", 1)[1]: event.model for event in events if isinstance(event, Finished)}
+
+
+def test_a_named_network_gives_way_where_that_is_wanted(shelf, tmp_path):
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    store_jpeg(folder / "photo.jpg", 50)
+    store(folder / "drawing.png", 32, 24)
+    store_clip(folder / "clip.mp4", 3, size=(64, 64))
+    for named in (CLEAN, PHOTO):
+        found = used(events_of(shelf, folder, model=named, suited=True, existing="overwrite"))
+        assert found == {"photo.jpg": PHOTO, "drawing.png": CLEAN, "clip.mp4": VIDEO}
+    assert set(used(events_of(shelf, folder, model=PHOTO, existing="overwrite")).values()) == {PHOTO}
+
+
+def test_names_tell_the_network_that_is_used(shelf, tmp_path):
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    store_jpeg(folder / "photo.jpg", 50)
+    store(folder / "drawing.png", 32, 24)
+    store_clip(folder / "clip.mp4", 3, size=(64, 64))
+    out = tmp_path / "out"
+    for path in sorted(folder.iterdir()):
+        events_of(shelf, path, template="{stem}-{model}-{precision}", destination=out)
+    names = {path.name for path in out.iterdir()}
+    assert names == {f"photo-{PHOTO}-fp32.jpg", f"drawing-{CLEAN}-fp32.png", f"clip-{VIDEO}-fp32.mp4"}
+
+
+def test_the_name_tells_the_network_that_a_size_asks_for(tmp_path):
+    shelf = Catalogue([tmp_path / "models"])
+    (tmp_path / "models").mkdir()
+    for scale in (2, 4):
+        weights.write(replace(mild_model(NetworkSpec(scale, 1, 4)), id=f"n-x{scale}"), tmp_path / "models" / f"n-x{scale}.safetensors")
+    source, film = store(tmp_path / "photo.png", 24, 16), store_clip(tmp_path / "clip.mp4", 2, size=(64, 64))
+    events_of(shelf, source, template="{stem}-{model}", target=Target(width=90))
+    events_of(shelf, source, template="{stem}-{model}", target=Target(width=40))
+    events_of(shelf, film, template="{stem}-{model}", target=Target(width=192))
+    assert {path.name for path in tmp_path.glob("*-n-*")} == {"photo-n-x4.png", "photo-n-x2.png", "clip-n-x4.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "material", "expected"),
+    [
+        ("a", "photo", "a-photo"),
+        ("b", "photo", "b-photo"),
+        ("b-photo", "clean", "b"),
+        ("c", "photo", "a-photo"),
+        ("a", "video", "a"),
+        ("d", "photo", "d"),
+    ],
+)
+def test_the_network_of_the_same_shape_goes_before_others(chosen, material, expected):
+    shapes = {"a": NetworkSpec(2, 1, 4), "b": NetworkSpec(2, 2, 4), "c": NetworkSpec(2, 3, 4), "d": NetworkSpec(3, 1, 4)}
+    models = [
+        replace(mild_model(spec), id=name + kind) for name, spec in shapes.items() for kind in ("", "-photo") if name in "ab" or not kind
+    ]
+    named = next(model for model in models if model.id == chosen)
+    assert suiting(named, models, material).id == expected
 
 
 @pytest.mark.parametrize("quality", [25, 30, 50, 70, 85, 92, 93, 95, 99])
