@@ -105,7 +105,7 @@ def picture_strength(application: Application, file: Path) -> None:
     before = network.models.currentData()
     with TemporaryDirectory() as folder:
         spoilt = Path(folder) / "harbour.jpg"
-        QImage(str(SAMPLE)).save(str(spoilt), b"JPEG", 30)
+        QImage(str(SAMPLE)).save(str(spoilt), quality=30)
         application.window.show_page("upscale")
         application.open([spoilt])
         wait(application.session.state_changed, lambda: application.session.path == str(spoilt) and application.session.state == "done")
