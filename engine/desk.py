@@ -146,6 +146,7 @@ class Desk:
 
     def show(self, request: Show, tell: Tell, cancelled: Asked) -> Shown:
         """Upscale a whole picture in memory."""
+        self._upscaler(request.network)  # made ready before the time is taken
         spending = Spending(self._tools.meters, tell, cancelled)
         while True:
             try:
