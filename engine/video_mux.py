@@ -144,16 +144,23 @@ def _moved_chapter(chapter: dict[str, Any], part: Cut) -> dict[str, Any] | None:
 
 def _extent(pieces: Sequence[Piece], info: VideoInfo) -> Cut:
     """From the first frame's time stamp to the last one's end."""
-    moments = [(packet.pts or 0, packet.duration or info.usual_duration) for packet in _raw(pieces, info)]
-    return Cut(min(pts for pts, _ in moments) * info.time_base, max(pts + duration for pts, duration in moments) * info.time_base)
+    first = min(packet.pts or 0 for packet in _raw(pieces[:1], info))
+    return Cut(first * info.time_base, (pieces[-1].last_pts + pieces[-1].last_duration) * info.time_base)
 
 
 def _film_packets(pieces: Sequence[Piece], info: VideoInfo, film: Stream, part: Cut | None) -> Iterator[tuple[float, Packet[Any]]]:
-    """Every packet of the film with its own time stamp and a decoding time that grows from piece to piece."""
-    order = decoding_times([packet.pts or 0 for packet in _raw(pieces, info)])
+    """Every packet of the film with its own time stamp, a decoding time that grows from piece to piece, and a duration up to the next."""
+    stamps = [packet.pts or 0 for packet in _raw(pieces, info)]
+    order, shown = decoding_times(stamps), sorted(stamps)
+    end = shown[-1] + pieces[-1].last_duration
+    if part is None and info.end is not None and info.end > shown[-1]:
+        end = info.end
+    ends = dict(zip(shown, [*shown[1:], end], strict=True))
+    rest = (end - shown[0]) - (order[-1] - order[0])  # MP4's length is from decoding time to decoding time, and the last one's duration
     moved = 0 if part is None else round(part.start / info.time_base)
-    for packet, dts in zip(_raw(pieces, info), order, strict=True):
-        packet.pts, packet.dts = (packet.pts or 0) - moved, dts - moved
+    for packet, pts, dts in zip(_raw(pieces, info), stamps, order, strict=True):
+        packet.pts, packet.dts = pts - moved, dts - moved
+        packet.duration = rest if dts == order[-1] and rest > 0 else ends[pts] - pts
         packet.stream = film
         yield float((dts - moved) * info.time_base), packet
 
@@ -165,11 +172,9 @@ def _raw(pieces: Sequence[Piece], info: VideoInfo) -> Iterator[Packet[Any]]:
             for packet in container.demux(container.streams.video[0]):
                 if packet.pts is None:
                     continue
-                stored = packet.time_base
-                pts = round(packet.pts * stored / info.time_base) - shift(info.time_base)
-                duration = round((packet.duration or 0) * stored / info.time_base)
+                pts = round(packet.pts * packet.time_base / info.time_base) - shift(info.time_base)
                 packet.time_base = info.time_base
-                packet.pts, packet.dts, packet.duration = pts, None, duration
+                packet.pts, packet.dts = pts, None
                 yield packet
 
 

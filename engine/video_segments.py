@@ -42,11 +42,12 @@ NOT_NUT: dict[Codec, str] = {"prores": "mov"}
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One finished piece: the number and time stamp of its last frame."""
+    """One finished piece: the number, time stamp and duration of its last frame."""
 
     file: Path
     last_number: int
     last_pts: int
+    last_duration: int
 
 
 class Pieces:
@@ -79,13 +80,13 @@ class Pieces:
                 return
             with aside.open("rb+") as file:
                 os.fsync(file.fileno())
-            target = self.folder / f"{name}.{last.number}.{last.pts}.piece"
+            target = self.folder / f"{name}.{last.number}.{last.pts}.{last.duration}.piece"
             aside.replace(target)
         except av.error.FFmpegError as error:
             raise translated(error, aside) from error
         except OSError as error:
             raise unstorable(aside, error) from error
-        self.done.append(Piece(target, last.number, last.pts))
+        self.done.append(Piece(target, last.number, last.pts, last.duration))
 
     def size(self) -> int:
         """Bytes of the pieces so far, that which is being made included."""
@@ -98,10 +99,10 @@ class Pieces:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _find(self) -> None:
-        for file in sorted(self.folder.glob("*.piece")):
-            index, number, pts = file.name.split(".")[:3]
-            if int(index) == len(self.done):
-                self.done.append(Piece(file, int(number), int(pts)))
+        for file in sorted(self.folder.glob("*.*.*.*.piece")):
+            index, *last = (int(part) for part in file.name.split(".")[:4])
+            if index == len(self.done):
+                self.done.append(Piece(file, *last))
 
 
 def key_of(info: VideoInfo, **settings: object) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -27,14 +28,21 @@ if TYPE_CHECKING:
 
 PROBED_FRAMES = 12
 """Frames that are looked at before a film is called interlaced or not."""
-GAP_FRAMES = 2.5
-"""In a film of constant rate, frames so far apart that one or more are missing between them."""
+GAP_FRAMES, UNEVEN_FRAMES = 2.5, 1.5
+"""In a film of constant rate, frames so far apart that one or more are missing between them; and that the rate may be none at all."""
+MOST_UNEVEN = 0.05
+"""The share of uneven frames from which on a film's rate varies, whatever it says, and gaps mean nothing."""
 SAME_RATE = 0.001
+LONGEST_BEYOND_S = 1.0
+"""A stream that says to be longer than its file by more than this is not believed."""
 TIME_SLACK = 1e-3
 """Of a unit of a film's time base: what a time in seconds may be off by its rounding."""
 DEFAULT_RATE = Fraction(25)
 PQ, HLG = 16, 18
 """Transfer characteristics of high dynamic range (ITU-T H.273)."""
+
+
+_TAGGED = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,8 @@ class Colours:
 class VideoInfo:
     """What is known of a video stream before it is worked through. ``frames`` is None where nothing tells.
 
-    ``start`` is the first frame's time stamp. ``rotation`` is in degrees counter-clockwise, to be applied by the player; ``light`` holds
-    the HDR side data by name.
+    ``start`` is the first frame's time stamp, ``end`` when the last one ends where the file says that for certain. ``rotation`` is in
+    degrees counter-clockwise, to be applied by the player; ``light`` holds the HDR side data by name.
     """
 
     path: Path
@@ -74,6 +82,7 @@ class VideoInfo:
     rotation: int
     interlaced: bool
     light: tuple[tuple[str, bytes], ...]
+    end: int | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -111,7 +120,7 @@ def examine(path: Path) -> VideoInfo:
         form = sampling(planar_equivalent(frame.format.name))
         if form is None:
             raise VideoError(f"{path}: its pixel format {frame.format.name} is not supported")
-        rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
+        rate = _rate(stream)
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
         colours = Colours(frame.color_primaries, frame.color_trc, frame.colorspace, int(ColorRange.JPEG if full else ColorRange.MPEG))
         return VideoInfo(
@@ -129,6 +138,7 @@ def examine(path: Path) -> VideoInfo:
             rotation=frame.rotation,
             interlaced=any(candidate.interlaced_frame for candidate in first),
             light=_light(frame),
+            end=_end(container, stream),
         )
 
 
@@ -174,30 +184,65 @@ def decoded(
 
     ``begin_s`` is when the first frame is to be shown, None where that is not known.
     """
-    seconds, longest = begin_s, _longest_gap_s(stream)
+    seconds, gaps = begin_s, _Gaps(_even_s(stream))
     packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-            frames = packet.decode()
-        except (StopIteration, av.error.EOFError):
-            return
-        except av.error.InvalidDataError:
-            damaged(seconds or 0.0)
-            continue
-        for frame in frames:
-            shown = frame.time if frame.time is not None else seconds or 0.0
-            seconds = shown if seconds is None else seconds
-            if frame.is_corrupt or packet.is_corrupt or shown - seconds > longest:
-                damaged(seconds)
-            seconds = shown
-            yield frame
+    try:
+        while True:
+            try:
+                packet = next(packets)
+                frames = packet.decode()
+            except (StopIteration, av.error.EOFError):
+                return
+            except av.error.InvalidDataError:
+                damaged(seconds or 0.0)
+                continue
+            for frame in frames:
+                shown = frame.time if frame.time is not None else seconds or 0.0
+                seconds = shown if seconds is None else seconds
+                if frame.is_corrupt or packet.is_corrupt:
+                    damaged(seconds)
+                else:
+                    gaps.note(seconds, shown)
+                seconds = shown
+                yield frame
+    finally:
+        for missing_s in gaps.unexplained():
+            damaged(missing_s)
 
 
-def _longest_gap_s(stream: VideoStream) -> float:
-    """The longest time between two frames that nothing need be wrong with; without bound where the rate varies."""
+@dataclass
+class _Gaps:
+    """Where frames are missing from a film that has one every ``even_s`` seconds. What says so may be wrong: then nothing is missing."""
+
+    even_s: float
+    frames: int = 0
+    uneven: int = 0
+    places: list[float] = field(default_factory=list)
+
+    def note(self, before_s: float, shown_s: float) -> None:
+        """One frame was shown at one moment, the next one at another."""
+        self.frames += 1
+        self.uneven += shown_s - before_s > UNEVEN_FRAMES * self.even_s
+        if shown_s - before_s > GAP_FRAMES * self.even_s:
+            self.places.append(before_s)
+
+    def unexplained(self) -> list[float]:
+        """When the frames before the gaps were shown, in seconds."""
+        return self.places if self.uneven <= max(MOST_UNEVEN * self.frames, 1) else []
+
+
+def _even_s(stream: VideoStream) -> float:
+    """The time between two frames of a film that says to have a constant rate; without bound where it varies."""
     average, base = stream.average_rate, stream.base_rate
-    return GAP_FRAMES / float(average) if average and base and abs(average / base - 1) < SAME_RATE else math.inf
+    return 1 / float(average) if average and base and abs(average / base - 1) < SAME_RATE else math.inf
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    """Frames a second. The average, which cannot be more than the rate that all time stamps fit on: then it was taken from too few."""
+    average, base = stream.average_rate, stream.base_rate
+    if average and base and average > (1 + SAME_RATE) * base:
+        return base
+    return average or stream.guessed_rate or DEFAULT_RATE
 
 
 def _first_frames(container: InputContainer, stream: VideoStream, path: Path) -> list[VideoFrame]:
@@ -211,12 +256,23 @@ def _first_frames(container: InputContainer, stream: VideoStream, path: Path) ->
 
 
 def _frame_count(container: InputContainer, stream: VideoStream, rate: Fraction) -> int | None:
-    """As the file says, else by its duration."""
+    """As the file says, else by the stream's duration (which Matroska has in a tag), else by the file's."""
     if stream.frames:
         return stream.frames
     if stream.duration and stream.time_base:
         return max(1, round(stream.duration * stream.time_base * rate))
-    return max(1, round(Fraction(container.duration, av.time_base) * rate)) if container.duration else None
+    length_s = Fraction(container.duration or 0, av.time_base)
+    if match := _TAGGED.match(stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = map(Fraction, match.groups())
+        tagged_s = 3600 * hours + 60 * minutes + seconds
+        length_s = tagged_s if 0 < tagged_s <= length_s + LONGEST_BEYOND_S else length_s
+    return max(1, round(length_s * rate)) if length_s else None
+
+
+def _end(container: InputContainer, stream: VideoStream) -> int | None:
+    """Of MP4 and MOV: elsewhere it is guessed from what is near the end. Frames there have only the time between two decodings."""
+    known = "mp4" in container.format.name and stream.duration is not None and stream.start_time is not None
+    return stream.start_time + stream.duration if known else None  # type: ignore[operator]
 
 
 def _light(frame: VideoFrame) -> tuple[tuple[str, bytes], ...]:

@@ -215,10 +215,11 @@ def _make_pictures(work: Work) -> tuple[LumaStage, int]:
 
 def _tell_outcome(luma: LumaStage, damages: list[float], report: Reporter) -> None:
     """Say what was damaged and what was spared."""
-    for seconds in damages[:MANY_DAMAGES]:
-        report.warn(f"damaged at {_clock(seconds)}: what could be decoded was done")
-    if len(damages) > MANY_DAMAGES:
-        report.warn(f"damaged in {len(damages)} places in all")
+    places = list(dict.fromkeys(_clock(seconds) for seconds in sorted(damages)))
+    for place in places[:MANY_DAMAGES]:
+        report.warn(f"damaged at {place}: what could be decoded was done")
+    if len(places) > MANY_DAMAGES:
+        report.warn(f"damaged in {len(places)} places in all")
     spared = luma.seen - luma.computed
     if luma.seen and spared / luma.seen >= 0.01:
         report.warn(f"{100 * spared / luma.seen:.0f} % of the work was spared, where frames were as the ones before")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.events import Warned
 from engine.video_mux import decoding_times
+from engine.video_source import examine
 from tests.clips import frames_of, packets_of, store_clip, times_of
 from tests.films import output_of, store_rich, upscaled
 
@@ -64,6 +65,36 @@ def test_a_variable_frame_rate_is_kept(tmp_path, film_model):
     pts = [0, 512, 600, 3000, 3001, 9000, 9512, 20000, 20512, 40000]
     source = store_clip(tmp_path / "clip.mp4", 10, pts=pts, sound=True)
     assert [moment * 12800 for moment in times_of(output_of(upscaled(film_model, source)))] == pts
+
+
+@pytest.mark.parametrize("bf", ["0", "3"])
+def test_the_last_frame_of_a_variable_rate_is_shown_as_long_as_before(tmp_path, film_model, bf):
+    pts = list(itertools.accumulate([256, 1536, 512, 1024, 1024, 300] * 4, initial=0))
+    source = store_clip(tmp_path / "clip.mp4", len(pts), pts=pts, options={"bf": bf})
+    with av.open(str(source)) as before, av.open(str(output_of(upscaled(film_model, source)))) as after:
+        assert after.streams.video[0].duration == before.streams.video[0].duration
+        assert after.duration == before.duration
+
+
+def test_a_variable_rate_in_a_file_that_says_a_constant_one_is_no_damage(tmp_path, film_model):
+    rng = np.random.default_rng(1)
+    pts = [int(stamp) for stamp in np.cumsum(rng.choice([256, 512, 1024, 2048], 60))]
+    source = store_clip(tmp_path / "clip.mkv", 60, pts=pts)
+    with av.open(str(source)) as container:
+        stream = container.streams.video[0]
+        assert stream.average_rate == stream.base_rate == 25, "else this tests nothing"
+    events = upscaled(film_model, source)
+    assert not [event for event in events if isinstance(event, Warned)]
+    assert times_of(output_of(events)) == times_of(source)
+
+
+def test_a_films_length_is_its_pictures_in_matroska_too(tmp_path):
+    source = store_rich(tmp_path / "rich.mkv")
+    with av.open(str(source)) as container:
+        assert container.streams.video[0].average_rate > 1000, "an average from too few frames, else this tests nothing"
+        assert container.duration > 420_000, "the sound is longer"
+    info = examine(source)
+    assert (info.frames, info.rate) == (10, 25)
 
 
 def test_what_the_container_cannot_hold_is_left_out_and_said(tmp_path, film_model):
