@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import halide as hl
 
-from engine.kernels.define import TABLE_ROWS, Definition, block_of_pixels, dense, features, o, rescaled, widen, with_skip, x, y
+from engine.kernels.define import TABLE_ROWS, Definition, dense, features, o, rescaled, widen, with_skip, writes_features, x, y
 
 CHANNELS = 16
 PIXELS = 8
@@ -45,9 +45,18 @@ def build(skip: bool = False) -> Definition:
     layer = hl.Func("layer")
     codes = rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table)
     layer[o, x, y] = with_skip(codes, early, factors) if skip else hl.cast(hl.UInt(8), codes)
-    _add_packed(total, block_of_pixels(layer, CHANNELS, PIXELS), r)
+    _add_packed(total, _blocks(layer), r)
     _schedule_results(sums, once, total, byte.x, r.x)
     return Definition(layer, (source, early, weights, table, factors) if skip else (source, weights, table))
+
+
+def _blocks(layer: hl.Func) -> hl.LoopLevel:
+    """`define.block_of_pixels`, but one pixel's codes after the other: sums go through memory, from where they are widened for nothing."""
+    xo, xi = hl.Var("xo"), hl.Var("xi")
+    layer.bound(o, 0, CHANNELS).split(x, xo, xi, PIXELS, hl.TailStrategy.ShiftInwards)
+    layer.reorder(o, xi, xo, y).vectorize(o)
+    writes_features(layer, CHANNELS)
+    return hl.LoopLevel(layer, xo)
 
 
 def _add_packed(total: hl.Func, block: hl.LoopLevel, r: hl.RDom) -> None:
