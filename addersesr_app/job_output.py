@@ -82,11 +82,15 @@ def planned_line(event: Planned) -> str:
     """What an input would become, and for a film what that would take."""
     parts = [f"{event.input} → {event.output}", f"{event.width}×{event.height}"]
     if event.frames is not None:
-        parts.append(f"{event.frames} frames")
+        parts.append(_frames(event.frames))
     parts.append(event.model)
     if (predicted := event.predicted) is not None:
         parts += [size_range(predicted), f"about {duration(predicted.seconds)}", *energies(predicted.energy)]
     return "  ".join(parts)
+
+
+def _frames(count: int) -> str:
+    return "1 frame" if count == 1 else f"{count} frames"
 
 
 def size_range(predicted: Prediction) -> str:
@@ -104,7 +108,7 @@ def finished_line(event: Finished) -> str:
     parts.append(f"{event.seconds:.2f} s")
     if event.frames and event.seconds > 0:
         foretold = f" (predicted {event.frames / predicted.seconds:.1f})" if predicted and predicted.seconds > 0 else ""
-        parts.append(f"{event.frames} frames, {event.frames / event.seconds:.1f} fps{foretold}")
+        parts.append(f"{_frames(event.frames)}, {event.frames / event.seconds:.1f} fps{foretold}")
     elif event.width and event.height and event.seconds > 0:
         parts.append(f"{event.width * event.height / 1e6 / event.seconds:.2f} MP/s")
     parts.append(f"{event.model} {event.precision} on {event.backend}")
