@@ -28,7 +28,7 @@ SIZE = (1320, 820)
 TIMEOUT_MS = 60_000
 FONTS = ("Inter", "Noto Sans", "DejaVu Sans")
 PAGES = ("settings", "upscale", "train", "models")
-"""The settings first: what they tell of back ends takes a moment to be found."""
+"""The settings first: what they tell of back ends takes a moment to be found, as do the times on the models page."""
 
 
 def main(out: Path, picture: Path = SAMPLE) -> int:
@@ -48,12 +48,12 @@ def picture_pages(app: QApplication, where: Places, theme: str, picture: Path, o
     """Every page in one theme."""
     application = Application(app, where, theme)
     application.window.resize(*SIZE)
-    application.start([picture], "settings")
+    application.start([picture])
     wait(application.session.state_changed, lambda: application.session.state == "done")
     wait(application.session.patch_changed, lambda: application.session.patch is not None)
     for page in PAGES:
         application.window.show_page(page)
-        settle(3000 if page == "settings" else 400)
+        settle(3000 if page in ("settings", "models") else 400)
         application.window.grab().save(str(out / f"{page}-{theme}.png"))
     picture_energy(application, out / f"energy-{theme}.png")
     picture_queue(application, out / f"queue-{theme}.png")
