@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import shutil
 from itertools import islice
 
 import av
 import numpy as np
 import pytest
 
-from engine import video_fields
+from engine import video_fields, video_segments
+from engine.errors import Cancelled
 from engine.events import Finished, Planned, Warned
 from engine.video_fields import Scan, Votes, judged, scan
 from engine.video_frames import stills
@@ -154,3 +156,22 @@ def test_a_person_may_leave_it_interlaced(tmp_path, film_model):
 def test_what_votes_mean(votes, kind):
     assert judged(votes).kind == kind
     assert bool(judged(votes).filters) == (kind not in ("unknown", "progressive"))
+
+
+@pytest.mark.parametrize("kind", ["interlaced", "telecined"])
+def test_a_film_of_fields_that_was_interrupted_goes_on_and_is_the_same(tmp_path, film_model, monkeypatch, kind):
+    monkeypatch.setattr(video_segments, "FRAMES", 7)
+    fields = moments() if kind == "interlaced" else pulled_down(moments())
+    whole = store(tmp_path / "whole.mkv", woven(fields))
+    assert scan(examine(whole)).kind == kind
+    part = tmp_path / "part.mkv"
+    shutil.copy(whole, part)
+    expected = output_of(upscaled(film_model, whole, codec="ffv1"))
+    asked = iter([False] * 30)
+    with pytest.raises(Cancelled):
+        upscaled(film_model, part, lambda: next(asked, True), codec="ffv1")
+    events = upscaled(film_model, part, codec="ffv1")
+    assert any("going on after frame" in event.message for event in events if isinstance(event, Warned))
+    for one, other in zip(frames_of(expected), frames_of(output_of(events)), strict=True):
+        assert one.pts == other.pts
+        np.testing.assert_array_equal(luma_of(one), luma_of(other))
