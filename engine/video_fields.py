@@ -8,7 +8,7 @@ goes before what the film says, where it is sure. Where it is not, the film is b
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -133,7 +133,10 @@ def scan(info: VideoInfo) -> Scan:
     """Look at some frames of a film. What cannot be read is left out; numbered pictures are taken to be progressive."""
     if sequence(info.path) is not None:
         return Scan()
-    return _scan(info, info.path.stat().st_mtime_ns)
+    found = _scan(info, info.path.stat().st_mtime_ns)
+    if info.form.grey and found.kind == "telecined":  # fieldmatch takes no grey film
+        return replace(found, kind="interlaced")
+    return found
 
 
 @lru_cache(maxsize=32)
