@@ -82,7 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", required=True, type=Path, help="folder with Set5 and Set14")
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--int8", type=Path, metavar="TRAINED.safetensors", help="where the model's int8 form comes from")
-    parser.add_argument("--plain", type=Path, metavar="PLAIN.safetensors", help="the network that it was fine-tuned from: compared on pictures through JPEG, and mixed with")
+    parser.add_argument(
+        "--plain",
+        type=Path,
+        metavar="PLAIN.safetensors",
+        help="the network that it was fine-tuned from: compared on pictures through JPEG, and mixed with",
+    )
     options = parser.parse_args(arguments)
     for path in options.models:
         try:
