@@ -6,19 +6,22 @@ Forms are timed in turn within a round, and medians of processor time are compar
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import time
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from engine.network import NetworkSpec
 from training.activation import PReLU
 from training.kernels_correlation import correlation
 from training.memory import keep_freed_memory
-from training.network import build
+from training.network import Network, build
 from training.optimiser import make_optimiser
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 BATCH, SIDE = 16, 48
 LAYERS = ((1, 16, 5), (16, 16, 3), (16, 4, 5), (16, 16, 5), (32, 32, 3))
 """Inputs, outputs and kernel sides of the layers there are."""
-NETWORKS = (("SESR-M5", 5, 16, "convolution"), ("SESR-M11", 11, 16, "convolution"), ("AdderSESR-M5", 5, 16, "adder"))
+NETWORKS = {"SESR-M5": NetworkSpec(2, 5, 16), "SESR-M11": NetworkSpec(2, 11, 16), "AdderSESR-M5": NetworkSpec(2, 5, 16, "adder")}
 
 
 def medians(pieces: dict[str, Piece], rounds: int) -> dict[str, float]:
@@ -68,23 +71,38 @@ def activation_gradients() -> dict[str, Piece]:
     return {"torch": piece(nn.PReLU(16)), "ours": piece(PReLU(16))}
 
 
-def steps() -> dict[str, Piece]:
-    """Whole steps with SOAP on the collapsed kernels."""
+def steps(spec: NetworkSpec) -> dict[str, Piece]:
+    """Whole steps with SOAP on the collapsed kernels; for a convolution network, with torch's gradients as well."""
+    pieces: dict[str, Piece] = {"ours": _step(build(spec, expansion=0))}
+    if spec.block == "convolution":
+        plain = build(spec, expansion=0)
+        plain.activations = nn.ModuleList(nn.PReLU(spec.f) for _ in range(spec.m))
+        step = _step(plain)
 
-    def piece(spec: NetworkSpec) -> Piece:
-        network = build(spec, expansion=0)
-        network.progress(0.5)
-        optimiser = make_optimiser("soap", network, 1e-4)
-        low, high = torch.rand(BATCH, 1, SIDE, SIDE), torch.rand(BATCH, 1, 2 * SIDE, 2 * SIDE)
+        def with_torchs() -> None:
+            with patch("training.blocks.convolve", _torchs_convolution):
+                step()
 
-        def step() -> None:
-            optimiser.zero_grad()
-            (network(low) - high).abs().mean().backward()
-            optimiser.step()
+        pieces["torch"] = with_torchs
+    return pieces
 
-        return step
 
-    return {name: piece(NetworkSpec(2, m, f, "adder" if block == "adder" else "convolution")) for name, m, f, block in NETWORKS}
+def _step(network: Network) -> Callable[[], None]:
+    network.progress(0.5)
+    optimiser = make_optimiser("soap", network, 1e-4)
+    low, high = torch.rand(BATCH, 1, SIDE, SIDE), torch.rand(BATCH, 1, 2 * SIDE, 2 * SIDE)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        (network(low) - high).abs().mean().backward()
+        optimiser.step()
+
+    return step
+
+
+def _torchs_convolution(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    x, kernel = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (x, kernel))
+    return functional.conv2d(x, kernel, bias, padding=kernel.shape[-1] // 2)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -99,9 +117,11 @@ def main(arguments: list[str] | None = None) -> None:
     for name, both in {**pieces, "PReLU, 16 channels": activation_gradients()}.items():
         taken = medians(both, rounds)
         sys.stdout.write(f"| {name} | {1e3 * taken['torch']:.2f} | {1e3 * taken['ours']:.2f} | {taken['torch'] / taken['ours']:.1f} |\n")
-    sys.stdout.write("\n| step | ms |\n|---|---|\n")
-    for name, seconds in medians(steps(), rounds).items():
-        sys.stdout.write(f"| {name} | {1e3 * seconds:.0f} |\n")
+    sys.stdout.write("\n| step | with torch's gradients, ms | ours, ms | ratio |\n|---|---|---|---|\n")
+    for name, spec in NETWORKS.items():
+        taken = medians(steps(spec), rounds)
+        ours, theirs = 1e3 * taken["ours"], 1e3 * taken.get("torch", math.nan)
+        sys.stdout.write(f"| {name} | {theirs:.0f} | {ours:.0f} | {theirs / ours:.2f} |\n")
 
 
 def _maps(channels: int) -> Tensor:
