@@ -1,7 +1,8 @@
 """Weight gradients for training on a CPU, written in Halide: a convolution's, and an adder layer's, which clips its inputs.
 
-For the few channels of these networks torch takes 1.2 to 4.5 times as long (`python -m tests.benchmarks.training_speed`). Tensors are as `training.halide_tools` has them. Sums over
-pictures are taken in a fixed order, so that a result does not depend on the number of threads.
+For the few channels of these networks torch takes 1.2 to 4.5 times as long (`python -m tests.benchmarks.training_speed`). Tensors
+are as `training.halide_tools` has them. Sums over pictures are taken in a fixed order, so that a result does not depend on the
+number of threads.
 """
 
 from __future__ import annotations
