@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.catalogue import Entry
+    from engine.foreign import AnyModel
 
 BEGIN = "<!-- models: begin (make table) -->\n"
 END = "<!-- models: end -->"
@@ -28,17 +29,18 @@ def markdown(entries: Sequence[Entry]) -> str:
     lines = [_line(header), _line(["---"] * len(header))]
     for entry in entries:
         lines += [_line(_cells(entry, precision)) for precision in entry.model.precisions]
-    return "".join(lines) + "".join(_through_jpeg(entry) for entry in entries if "jpeg" in entry.model.about)
+    return "".join(lines) + _through_jpeg([entry.model for entry in entries if "jpeg" in entry.model.about])
 
 
-def _through_jpeg(entry: Entry) -> str:
-    """How a network for compressed pictures does on pictures through JPEG, as its card says."""
-    about = entry.model.about["jpeg"]
-    plain, found = about["plain"], about["psnr"]
-    lines = [_line((f"{about['set']} through 4:2:0 JPEG of quality", *found)), _line(["---"] * (len(found) + 1))]
-    for name, title in (("this", f"`{entry.model.id}`"), (plain, f"`{plain}`"), ("bicubic", "bicubic")):
-        lines.append(_line((title, *(f"{figures[name]:.2f}" for figures in found.values()))))
-    return "\n" + "".join(lines)
+def _through_jpeg(models: list[AnyModel]) -> str:
+    """How networks for compressed pictures do on pictures through JPEG, as their cards say: those from one plain network in one table."""
+    tables: dict[tuple[str, ...], dict[str, str]] = {}
+    for model in models:
+        about = model.about["jpeg"]
+        rows = tables.setdefault((f"{about['set']} through 4:2:0 JPEG of quality", *about["psnr"]), {})
+        for name, title in (("bicubic", "bicubic"), (about["plain"], f"`{about['plain']}`"), ("this", f"`{model.id}`")):
+            rows[title] = _line((title, *(f"{figures[name]:.2f}" for figures in about["psnr"].values())))
+    return "".join("\n" + _line(head) + _line(["---"] * len(head)) + "".join(rows.values()) for head, rows in tables.items())
 
 
 def with_table(text: str, table: str) -> str:
