@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from addersesr_app.views.film_bar import FilmBar
 from addersesr_app.views.film_panel import FilmPanel
 from engine.events import Event, Failed, Planned, Warned
-from engine.protocol import Output, Plan, Told
+from engine.protocol import Output, Plan, Scan, Scanned, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,7 @@ class FilmDesk(QObject):
         page.add_below_view(self.bar)
         page.inspector.add_below_network(self.panel)
         self._plan_id = 0
+        self._interlaced = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PLAN_MS)
@@ -44,6 +45,7 @@ class FilmDesk(QObject):
         self.bar.moved.connect(session.seek)
         for changed in (self.bar.part_changed, self.panel.changed, page.inspector.network.chosen, page.inspector.output.changed):
             changed.connect(self._ask_plan_soon)
+        self.panel.changed.connect(self._show_fields)
         page.film_wanted.connect(self.queue_film)
         self._add_keys()
 
@@ -67,7 +69,21 @@ class FilmDesk(QObject):
         self.panel.show_film(facts)
         self._page.inspector.output.format.setEnabled(facts is None)
         self._page.inspector.save_as.setVisible(facts is None)
+        self._interlaced = False
+        if facts is not None:
+            path = self._session.path
+            self._client.ask(lambda identity: Scan(identity, path), self._on_scanned)
         self._ask_plan_soon()
+
+    def _on_scanned(self, event: Event) -> None:
+        """Show the frames as they will be once it is known how they were scanned."""
+        if isinstance(event, Scanned) and event.path == self._session.path:
+            self._interlaced = event.interlaced
+            self.panel.show_fields(interlaced=event.interlaced)
+            self._show_fields()
+
+    def _show_fields(self) -> None:
+        self._session.deinterlace(self._interlaced and not self.panel.keeps_interlaced)
 
     def _ask_plan_soon(self) -> None:
         """Try the film out anew once the hand rests."""

@@ -79,7 +79,7 @@ class PictureSession(QObject):
         self._open_id = self._work_id = self._preview_id = 0
         self._sight: Sight | None = None
         self._wanted_s: float | None = None
-        self._seeking = False
+        self._seeking = self._deinterlaced = False
         self._look_timer = self._timer(LOOK_MS, self._ask_preview)
         self._rest_timer = self._timer(REST_MS, self._ask_exact_preview)
 
@@ -103,6 +103,12 @@ class PictureSession(QObject):
         self._wanted_s = seconds
         if not self._seeking:
             self._ask_frame()
+
+    def deinterlace(self, wanted: bool) -> None:
+        """Show the film's frames with their fields taken apart, or as they are stored."""
+        if self.film is not None and wanted != self._deinterlaced:
+            self._deinterlaced = wanted
+            self.seek(self.film.at_s if self._wanted_s is None else self._wanted_s)
 
     def open(self, path: str, *, whole: bool = True) -> None:
         """Open another picture; `opened` or `failed` tells. Without ``whole`` only previews of it are wanted for now."""
@@ -180,6 +186,7 @@ class PictureSession(QObject):
             old = (self.before, self.after)
             self.facts, self.before = event, self._take(event.pixels)
             self.after, self.shown, self.patch, self._sight = None, None, None, None
+            self._wanted_s, self._deinterlaced = None, False
             self._set_state("open")
             self.opened.emit()
             for picture in old:
@@ -192,11 +199,11 @@ class PictureSession(QObject):
             self._on_end(event, "open" if self.facts else "empty")
 
     def _ask_frame(self) -> None:
-        path, wanted_s = self.path, self._wanted_s
+        path, wanted_s, deinterlaced = self.path, self._wanted_s, self._deinterlaced
         if self.film is None or wanted_s is None:
             return
         self._wanted_s, self._seeking = None, True
-        self._client.ask(lambda identity: Open(identity, path, wanted_s), lambda event: self._on_frame(path, event))
+        self._client.ask(lambda identity: Open(identity, path, wanted_s, deinterlaced), lambda event: self._on_frame(path, event))
 
     def _on_frame(self, path: str, event: Event) -> None:
         """Put another frame in the place of the one that is shown, and look at it as before."""
@@ -260,12 +267,16 @@ class PictureSession(QObject):
         if network is None or sight is None or not path:
             return
 
-        at_s = self.film.at_s if self.film else None
+        frame = self._frame()
 
         def request(identity: int) -> Request:
-            return Preview(identity, path, sight.region, network, sight.left, sight.reduce, exact, sight.heat, at_s)
+            return Preview(identity, path, sight.region, network, sight.left, sight.reduce, exact, sight.heat, *frame)
 
         self._preview_id = self._client.ask(request, self._on_preview)
+
+    def _frame(self) -> tuple[float | None, bool]:
+        """Which frame of the film is on the screen, and whether it is deinterlaced; of a picture nothing of that."""
+        return (self.film.at_s, self.film.deinterlaced) if self.film else (None, False)
 
     def _ask_exact_preview(self) -> None:
         """The hand rests: refine what was only near, unless the whole is there or comes anyway."""
@@ -279,8 +290,8 @@ class PictureSession(QObject):
             return
         blocks = [pixels for pixels in (event.left, event.right, event.heat) if pixels is not None]
         sides = [SharedPicture(pixels) for pixels in blocks]
-        at_s = self.film.at_s if self.film else None
-        if (event.path, event.at_s, event.network) == (self.path, at_s, self._network) and self.card is not None:
+        seen = (event.path, (event.at_s, event.deinterlaced), event.network)
+        if seen == (self.path, self._frame(), self._network) and self.card is not None:
             images = [side.levels[0].copy() for side in sides]
             heat = images[2] if len(images) > 2 else None
             self.patch = Patch(event.region, self.card.scale, images[0], images[1], heat)

@@ -37,6 +37,8 @@ from engine.protocol import (
     Region,
     Save,
     Saved,
+    Scan,
+    Scanned,
     Show,
     Shown,
     Survey,
@@ -97,7 +99,7 @@ class Desk:
 
     def open(self, request: Open) -> Opened:
         """Read a picture and show it. Raises PictureError, TooLargeError among them."""
-        picture = self._gallery.picture(request.path, request.at_s)
+        picture = self._gallery.picture(request.path, request.at_s, deinterlaced=request.deinterlaced)
         pages = (f"only the first of its {picture.pages} pages is shown; all are saved",) if picture.pages > 1 else ()
         made, found = provenance.recorded(picture.metadata), finding(Path(request.path))
         return Opened(
@@ -114,6 +116,10 @@ class Desk:
             found.reason,
             sights.film_facts(picture),
         )
+
+    def scan(self, request: Scan) -> Scanned:
+        """Look at a film's frames. Raises VideoError."""
+        return Scanned(request.id, request.path, sights.interlaced(Path(request.path)))
 
     def thumbnail(self, request: Thumbnail) -> Thumbnailed:
         """Read a picture and shrink it; it is not kept. Raises PictureError."""
@@ -142,6 +148,7 @@ class Desk:
             shown[1],
             warm,
             request.at_s,
+            request.deinterlaced,
         )
 
     def show(self, request: Show, tell: Tell, cancelled: Asked) -> Shown:
@@ -277,7 +284,7 @@ class Desk:
 
     def _sides(self, request: Preview, cancelled: Asked) -> tuple[Picture, Picture]:
         """Both sides at full size; the right one is the whole result's pixels."""
-        picture, upscaler = self._gallery.picture(request.path, request.at_s), self._previewer(request.network)
+        picture, upscaler = self._seen(request), self._previewer(request.network)
         scale = upscaler.backend.spec.scale
         whole = None if picture.format == sights.FILM else self._gallery.result(request.path, request.network)
         left = self._beside.submit(self._left, request, picture, request.region, scale, cancelled)
@@ -300,7 +307,7 @@ class Desk:
 
     def _reduced_sides(self, request: Preview, cancelled: Asked) -> tuple[Picture, Picture]:
         """Both sides from a smaller input, quick at any size; where it is to be exact, the right one from the input itself."""
-        picture, upscaler = self._gallery.picture(request.path, request.at_s), self._previewer(request.network)
+        picture, upscaler = self._seen(request), self._previewer(request.network)
         small = preview.reduced(preview.crop(picture, request.region, 1), request.reduce)
         whole = Region(0, 0, small.width, small.height)
         left = self._left(request, small, whole, upscaler.backend.spec.scale, cancelled)
@@ -308,6 +315,10 @@ class Desk:
             return left, upscaler.upscale(small, cancelled=cancelled)
         right = preview.reduced(sights.upscale_region(upscaler, picture, request.region, cancelled), request.reduce)
         return left, preview.resized(right, left.width, left.height)
+
+    def _seen(self, request: Preview) -> Picture:
+        """The picture, or the frame of a film, that is on the screen."""
+        return self._gallery.picture(request.path, request.at_s, deinterlaced=request.deinterlaced)
 
     def _upscaler(self, network: Network) -> Upscaler:
         """The network made ready for this thread. Raises ModelError, BackendError."""

@@ -24,17 +24,16 @@ MAX_PIXELS = 500_000_000
 MAX_WHOLE_PIXELS = 120_000_000
 MAX_WHOLE_BYTES = 360_000_000
 """The limits for pictures that are decoded whole."""
-SMALLEST_LIMIT = 50_000_000
-"""So many pixels are written whatever that takes: twice the width and height of a usual photo."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """``bits`` a sample at most (32: float too); ``side`` the longest in pixels; ``strips``: read and written by the strip.
 
-    ``metadata``: profile, EXIF, XMP and print resolution are written there; ``resolution``: the last of them at least. ``colours``: how
-    many different ones a picture may have, None for any number. ``mask``: a pixel is transparent or it is not. ``whole``: how many
-    megapixels of 8-bit RGB may be encoded in memory, of other samples in proportion: so many that it stays below 1.5 GB.
+    ``floats``: those are written by the strip too. ``metadata``: profile, EXIF, XMP and print resolution are written there;
+    ``resolution``: the last of them at least. ``colours``: how many different ones a picture may have, None for any number. ``mask``: a
+    pixel is transparent or it is not. ``whole``: how many megapixels of 8-bit RGB may be encoded in memory, of other samples in
+    proportion but so many as ``least`` of any, and ``read`` how many of any may be decoded there: so many that it stays below 1.5 GB.
     """
 
     bits: int
@@ -42,34 +41,41 @@ class Format:
     alpha: bool = False
     pages: bool = False
     strips: bool = False
+    floats: bool = False
     metadata: bool = True
     resolution: bool = True
     colours: int | None = None
     mask: bool = False
     whole: int = 65
+    least: int = 50
+    read: int = 120
 
     @property
-    def most_pixels(self) -> int:
-        """How many pixels are read from such a file."""
-        return MAX_PIXELS if self.strips else MAX_WHOLE_PIXELS
+    def most_read(self) -> int:
+        """How many pixels are read from such a file where that is done in memory and not by libvips (see `most_whole`)."""
+        return self.read * 1_000_000
+
+    def in_memory(self, layout: Layout) -> bool:
+        """Whether a picture is written to such a file by way of memory."""
+        return not self.strips or (layout.dtype.kind == "f" and not self.floats)
 
     def most_written(self, bytes_a_pixel: int) -> int:
         """How many pixels of so many bytes each are written where that is done in memory."""
-        return min(max(self.whole * 3_000_000 // bytes_a_pixel, SMALLEST_LIMIT), MAX_WHOLE_PIXELS)
+        return min(max(self.whole * 3_000_000 // bytes_a_pixel, self.least * 1_000_000), MAX_WHOLE_PIXELS)
 
 
 FORMATS = {
     "jpeg": Format(8, 65_500, strips=True),
     "png": Format(16, alpha=True, strips=True),
-    "apng": Format(8, alpha=True, pages=True, metadata=False, resolution=False),
+    "apng": Format(8, alpha=True, pages=True, metadata=False, resolution=False, read=60),
     "webp": Format(8, 16_383, alpha=True, pages=True),
     "tiff": Format(32, alpha=True, pages=True, strips=True, whole=300),
     "gif": Format(8, 65_535, alpha=True, pages=True, metadata=False, resolution=False, colours=256, mask=True, whole=120),
     "avif": Format(16, 16_384, alpha=True, whole=50),
-    "heic": Format(16, alpha=True),
-    "jp2": Format(16, 65_535, metadata=False, resolution=False, whole=50),
-    "bmp": Format(8, 32_767, metadata=False, whole=85),
-    "pnm": Format(32, metadata=False, resolution=False, whole=85),
+    "heic": Format(16, alpha=True, read=50),
+    "jp2": Format(16, 65_535, metadata=False, resolution=False, whole=40, least=20, read=40),
+    "bmp": Format(8, 32_767, metadata=False, whole=85, read=80),
+    "pnm": Format(32, strips=True, floats=True, metadata=False, resolution=False, read=40),
 }
 """By the names of `engine.headers`: all that is read. HEIC is not written."""
 ENDINGS = {
@@ -123,7 +129,7 @@ def check_writable(path: Path, layout: Layout) -> None:
         raise PictureError(f"{here}, but {kind.upper()} holds {holds.side} a side; choose PNG or TIFF")
     fitted, _ = fitting(layout, kind)
     most = holds.most_written(((1 if layout.grey else 3) + fitted.alpha) * fitted.dtype.itemsize)
-    if (not holds.strips or fitted.dtype.kind == "f") and pixels > most:
+    if holds.in_memory(fitted) and pixels > most:
         limit = f"{most // 1_000_000} megapixels"
         raise PictureError(
             f"{here} are over the {limit} that can be written as {_described(kind, fitted)}; choose PNG, JPEG or integer TIFF"

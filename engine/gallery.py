@@ -26,12 +26,16 @@ MOST_SHOWN_PIXELS = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A file as it was at one time; another file by the same name has another stamp. ``at_s`` is a moment of a film."""
+    """A file as it was at one time; another file by the same name has another stamp.
+
+    ``at_s`` is a moment of a film, whose frame is ``deinterlaced`` or not.
+    """
 
     path: str
     modified_ns: int
     size: int
     at_s: float | None = None
+    deinterlaced: bool = False
 
 
 class Gallery:
@@ -42,15 +46,15 @@ class Gallery:
         self._pictures: OrderedDict[Stamp, Picture] = OrderedDict()
         self._result: tuple[Stamp, Network, Picture] | None = None
 
-    def picture(self, path: str, at_s: float | None = None) -> Picture:
+    def picture(self, path: str, at_s: float | None = None, *, deinterlaced: bool = False) -> Picture:
         """The picture at ``path`` as it is now; of a film the frame that is shown ``at_s`` seconds from its first one.
 
         Raises PictureError, TooLargeError among them, and VideoError.
         """
-        stamp = replace(stamp_of(path), at_s=at_s)
+        stamp = replace(stamp_of(path), at_s=at_s, deinterlaced=deinterlaced)
         with self._lock:
             if stamp not in self._pictures:
-                self._pictures[stamp] = _read(path, at_s)
+                self._pictures[stamp] = _read(stamp)
             self._pictures.move_to_end(stamp)
             while len(self._pictures) > KEPT_PICTURES:
                 self._pictures.popitem(last=False)
@@ -137,11 +141,12 @@ def check_shown(path: str, width: int, height: int, what: str = "") -> None:
         )
 
 
-def _read(path: str, at_s: float | None) -> Picture:
+def _read(stamp: Stamp) -> Picture:
+    path = stamp.path
     if kind_of(Path(path)) == "video":
         from engine.video_stills import frame_at  # noqa: PLC0415 (it loads FFmpeg, which pictures do not need)
 
-        return frame_at(Path(path), at_s or 0.0)
+        return frame_at(Path(path), stamp.at_s or 0.0, deinterlaced=stamp.deinterlaced)
     with images.reading(Path(path)) as source:
         check_shown(path, source.layout.width, source.layout.height)
         return images.first_page(source)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from engine import exif, exif_tiff, headers
-from engine.codecs import CodecError, Decoded, RoomError, blocks
+from engine.codecs import CodecError, Decoded, RoomError, blocks, pnm
 from engine.errors import PictureError
 from engine.formats import FORMATS, MAX_PIXELS, check_writable, fitting, kind_of, most_whole
 from engine.picture import Metadata, Picture
@@ -71,7 +71,7 @@ def reading(path: Path, *, trusted: bool = False) -> Iterator[Reading]:
         kind = headers.kind(head)
         if kind is None:
             raise PictureError(f"{path}: not a picture of a known format ({', '.join(FORMATS)})")
-        decoded = _decode(path, file, kind, trusted=trusted)
+        decoded = _decode(path, file, kind, head, trusted=trusted)
         warnings = (*decoded.warnings, *headers.left_out(head, kind))
         yield Reading(path, kind, decoded.source.layout, _with_resolution(decoded.metadata), warnings, decoded)
 
@@ -147,8 +147,8 @@ def _open_regular(path: str, flags: int) -> int:
     raise OSError(0, "the file is empty" if stat.S_ISREG(status.st_mode) else "it is not a file but a folder, a pipe or a device")
 
 
-def _decode(path: Path, file: BinaryIO, kind: str, *, trusted: bool) -> Decoded:
-    """Hand the file to the library that reads its kind, its size checked first."""
+def _decode(path: Path, file: BinaryIO, kind: str, head: bytes, *, trusted: bool) -> Decoded:
+    """Hand the file, which begins with ``head``, to the library that reads its kind, its size checked first."""
     try:
         if kind in _BY_VIPS and _has_libvips():
             from engine.codecs import vips  # noqa: PLC0415 (each library is loaded when a file needs it)
@@ -159,17 +159,22 @@ def _decode(path: Path, file: BinaryIO, kind: str, *, trusted: bool) -> Decoded:
                 form = (IN_PASSES if in_passes else "its format") + (f" at {bytes_a_pixel} bytes a pixel" if bytes_a_pixel > 3 else "")
                 _check_size(path, (width, height), most_whole(bytes_a_pixel) if whole else MAX_PIXELS, form)
             return _with_exif(file, kind, lambda: vips.decode(file.fileno(), kind))
+        if kind == "pnm" and (known := pnm.header(head)) is not None:
+            if not trusted:
+                _check_size(path, (known.width, known.height), MAX_PIXELS)
+            return pnm.decode(file, known)
         file.seek(0)
         if kind == "heic":
             from engine.codecs import heif  # noqa: PLC0415
 
-            return heif.decode(file.read(), FORMATS[kind].most_pixels)
+            return heif.decode(file.read(), FORMATS[kind].most_read)
         from engine.codecs import opencv  # noqa: PLC0415
 
         data = file.read()
         if kind in _BY_VIPS:  # OpenCV itself refuses more than 2^30 pixels
             return replace(opencv.decode(data, kind), warnings=(WITHOUT_LIBVIPS,))
-        _check_size(path, headers.size(data[: headers.HEAD_BYTES], kind) or (0, 0), FORMATS[kind].most_pixels)
+        if not trusted:
+            _check_size(path, headers.size(data[: headers.HEAD_BYTES], kind) or (0, 0), FORMATS[kind].most_read)
         return opencv.decode(data, kind)
     except CodecError as error:
         raise _damaged(path, error) from error
@@ -207,6 +212,9 @@ def _damaged(path: Path, error: CodecError) -> PictureError:
 
 
 def _encode(layout: Layout, strips: Iterable[Strip], metadata: Metadata, kind: str, quality: int, file: BinaryIO) -> None:
+    if kind == "pnm":
+        pnm.encode(layout, strips, file)
+        return
     without_libvips = kind not in _BY_OPENCV and not _has_libvips()
     if without_libvips and (metadata != Metadata() or layout.alpha or layout.pages > 1):
         raise CodecError("alpha, pages, profiles and metadata need libvips: pip install 'pyvips[binary]'")

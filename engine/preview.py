@@ -46,14 +46,14 @@ class Margins:
     left: int
 
 
-def margins(picture: Picture, region: Region, reach: int, grid: int = 1) -> Margins:
-    """The region widened by ``reach`` on all sides, cut at the picture's borders, to begin at multiples of ``grid``.
+def margins(size: tuple[int, int], region: Region, reach: int, grid: int = 1) -> Margins:
+    """A region of a picture of ``size`` (width, height), widened by ``reach`` on all sides and cut at the picture's borders.
 
-    Raises ValueError for one outside of the picture.
+    It begins at multiples of ``grid``. Raises ValueError for one outside of the picture.
     """
     right, bottom = region.x + region.width, region.y + region.height
-    if right > picture.width or bottom > picture.height:
-        raise ValueError(f"the region reaches to {right} x {bottom}, the picture to {picture.width} x {picture.height}")
+    if right > size[0] or bottom > size[1]:
+        raise ValueError(f"the region reaches to {right} x {bottom}, the picture to {size[0]} x {size[1]}")
     top, left = (max(start - reach, 0) // grid * grid for start in (region.y, region.x))
     return Margins(slice(top, bottom + reach), slice(left, right + reach), region.y - top, region.x - left)
 
@@ -62,14 +62,14 @@ def upscale_region(upscaler: Upscaler, picture: Picture, region: Region, cancell
     """What the whole result shows of ``region`` (input pixels), made from it and its context alone. Raises Cancelled."""
     spec = upscaler.backend.spec
     reach = max(spec.receptive_radius, FILTER_REACH) + (2 * BLEED_RADIUS if picture.alpha is not None else 0)
-    wide = margins(picture, region, reach, spec.grid)
+    wide = margins((picture.width, picture.height), region, reach, spec.grid)
     upscaled = upscaler.upscale(_cut(picture, wide.rows, wide.columns), cancelled=cancelled)
     return _cut(upscaled, *_inner(wide, region, spec.scale))
 
 
 def enlarge_region(picture: Picture, region: Region, scale: int, method: str) -> Picture:
     """The region by ``nearest``, ``bicubic`` (as MATLAB's imresize) or ``lanczos`` interpolation."""
-    wide = margins(picture, region, CUBIC_REACH)
+    wide = margins((picture.width, picture.height), region, CUBIC_REACH)
     context = _cut(picture, wide.rows, wide.columns)
     size = (context.height * scale, context.width * scale)
 

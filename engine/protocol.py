@@ -48,11 +48,23 @@ class Survey(Request):
 
 @dataclass(frozen=True, slots=True)
 class Open(Request):
-    """Read a picture for the screen, or of a film the frame ``at_s`` seconds from its first one; answered by `Opened`."""
+    """Read a picture for the screen, or of a film the frame ``at_s`` seconds from its first one; answered by `Opened`.
+
+    ``deinterlaced``: a frame of interlaced film as a job takes it; that takes seconds where no `Scan` went before.
+    """
 
     name = "open"
     path: str
     at_s: float | None = None
+    deinterlaced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(Request):
+    """Ask whether a film's frames are woven from fields; answered by `Scanned`, after seconds."""
+
+    name = "scan"
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,7 @@ class Preview(Request):
 
     ``left`` is what to compare with: ``nearest``, ``bicubic``, ``lanczos`` or another model's id or file. Both sides are
     made ``reduce`` times smaller than the full result. A reduced preview is made from a reduced input unless ``exact``.
-    ``heat`` asks for a picture of their difference as well. ``at_s`` is a film's moment, as `Opened` told it.
+    ``heat`` asks for a picture of their difference as well. ``at_s`` and ``deinterlaced`` are a film's, as `Opened` told them.
     """
 
     name = "preview"
@@ -73,6 +85,7 @@ class Preview(Request):
     exact: bool = False
     heat: bool = False
     at_s: float | None = None
+    deinterlaced: bool = False
 
     def __post_init__(self) -> None:
         if self.reduce < 1:
@@ -232,6 +245,16 @@ class Opened(events.Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Scanned(events.Event):
+    """A film was looked at: whether a job takes its fields apart unless it is told not to."""
+
+    name = "scanned"
+    id: int
+    path: str
+    interlaced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Thumbnailed(events.Event):
     """A small version of a picture of ``width`` × ``height`` pixels."""
 
@@ -260,6 +283,7 @@ class Previewed(events.Event):
     right: Pixels
     heat: Pixels | None
     at_s: float | None = None
+    deinterlaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,12 +149,16 @@ class BackendCard:
 
 @dataclass(frozen=True, slots=True)
 class FilmFacts:
-    """What the window needs to know of a film. ``at_s`` is when the frame is shown that was asked for; None is what is not known."""
+    """What the window needs to know of a film; None is what is not known.
+
+    ``at_s`` is when the frame is shown that was asked for, ``deinterlaced`` whether that was; ``interlaced`` what the film says of itself.
+    """
 
     at_s: float
     frames_a_second: float
     seconds: float | None
     interlaced: bool
+    deinterlaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

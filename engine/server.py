@@ -35,6 +35,7 @@ from engine.protocol import (
     Resume,
     Resumed,
     Save,
+    Scan,
     Show,
     Survey,
     Thumbnail,
@@ -86,6 +87,7 @@ class Server:
             Hello: lambda request, tell, cancelled: desk.hello(request),
             Survey: lambda request, tell, cancelled: desk.survey(request),
             Open: lambda request, tell, cancelled: desk.open(request),
+            Scan: lambda request, tell, cancelled: desk.scan(request),
             Thumbnail: lambda request, tell, cancelled: desk.thumbnail(request),
             Bench: lambda request, tell, cancelled: desk.bench(request),
             Preview: lambda request, tell, cancelled: desk.preview(request, cancelled),
@@ -134,7 +136,7 @@ class Server:
     def _lane_of(self, request: Request) -> Lane:
         if isinstance(request, Upscale):
             return self._files
-        if isinstance(request, Thumbnail | Plan):
+        if isinstance(request, Thumbnail | Plan | Scan):
             return self._spare
         return self._screen if isinstance(request, Show | Save) else self._visible
 

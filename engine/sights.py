@@ -39,7 +39,15 @@ def film_facts(picture: Picture) -> FilmFacts | None:
 
     assert isinstance(picture, FilmStill)
     assert picture.info is not None
-    return FilmFacts(picture.at_s, float(picture.info.rate), picture.info.seconds, picture.info.interlaced)
+    return FilmFacts(picture.at_s, float(picture.info.rate), picture.info.seconds, picture.info.interlaced, picture.deinterlaced)
+
+
+def interlaced(path: Path) -> bool:
+    """Whether a job would take a film's fields apart. Raises VideoError."""
+    from engine.video_fields import scan  # noqa: PLC0415
+    from engine.video_source import examine  # noqa: PLC0415
+
+    return bool(scan(examine(path)).filters)
 
 
 def thumbnail(path: Path, side: int) -> tuple[Picture, int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
+from itertools import dropwhile, islice
 from typing import TYPE_CHECKING
 
 import av
@@ -66,17 +66,21 @@ def stills(
             yield Still(number, pts, frame.duration or info.usual_duration, _planar(frame, info))
 
 
-def still_at(info: VideoInfo, seconds: float) -> Still:
+def still_at(info: VideoInfo, seconds: float, filters: str = "") -> Still:
     """The frame that is shown at a moment counted from the first frame: the last one that is not after it. Raises VideoError.
 
-    Of interlaced film both fields are left as they are. The number is what the time says in a film of constant rate.
+    ``filters`` as for `stills`, which gives the same frame. The number is what the time says in a film of constant rate.
     """
     wanted, last = info.pts_at(max(seconds, 0.0)), None
+    begin = wanted - (round(DEINTERLACE_LEAD_S / info.time_base) if filters else 0)
     with open_video(info.path) as container:
         stream = video_stream(container, info.path)
-        if _can_seek(info, wanted):
-            container.seek(wanted, stream=stream)
-        for pts, frame in _stamped(decoded(container, stream, lambda _: None), info):
+        if begin > info.start and _can_seek(info, begin):
+            container.seek(begin, stream=stream)
+        frames: Iterator[VideoFrame] = decoded(container, stream, lambda _: None)
+        if filters:  # they need a few frames before, not all since one that was stored whole
+            frames = filtered(dropwhile(lambda frame: frame.pts is not None and frame.pts < begin, frames), filters)
+        for pts, frame in _stamped(frames, info):
             if last is not None and pts > wanted:
                 break
             last = (pts, frame)

@@ -12,7 +12,7 @@ from engine.errors import VideoError
 from engine.picture import Picture
 from engine.sequences import sequence
 from engine.storing import unstorable
-from engine.video_rgb import to_rgb
+from engine.video_rgb import shown
 from engine.videos import upscaled, work_folder
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def make(
     read = video_frames.stills(info, film.filters, None, damaged, film.excerpt)
     with upscaled(film, luma, (still for still in read if still.number >= before)) as made:
         for still in made:
-            picture = Picture(to_rgb(still.planes, info.form, info.colours, info.height))
+            picture = Picture(shown(still.planes, info))
             images.write(picture, pictures.file(still.number), quality=pictures.quality, overwrite=pictures.overwrite)
             done = still.number + 1
             on_frame(done)

@@ -12,12 +12,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine.video_planes import Planes, Sampling
-    from engine.video_source import Colours
+    from engine.video_source import Colours, VideoInfo
 
 WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 """The share of red and blue in luma, by H.273's matrix coefficients; 10 is as 9."""
 HIGH_DEFINITION = 720
 """Films of at least so many rows that do not name a matrix have that of BT.709, others that of BT.601."""
+
+
+def shown(planes: Planes, info: VideoInfo) -> NDArray[Any]:
+    """A frame of the film, its own or one that was made larger, as `to_rgb` and upright as a player shows it."""
+    return upright(to_rgb(planes, info.form, info.colours, info.height), info)
+
+
+def upright(pixels: NDArray[Any], info: VideoInfo) -> NDArray[Any]:
+    """(H, W[, 3]) of a frame, or of a part of one, turned as a player does."""
+    return np.ascontiguousarray(np.rot90(pixels, info.turns)) if info.turns else pixels
 
 
 def to_rgb(planes: Planes, form: Sampling, colours: Colours, source_height: int) -> NDArray[Any]:

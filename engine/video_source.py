@@ -85,6 +85,15 @@ class VideoInfo:
     end: int | None = None
 
     @property
+    def turns(self) -> int:
+        """Quarter turns counter-clockwise that bring its frames upright."""
+        return round(self.rotation / 90) % 4
+
+    def shown(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height as they are seen of a frame that is stored in this size; and the other way round."""
+        return (height, width) if self.turns % 2 else (width, height)
+
+    @property
     def seconds(self) -> float | None:
         """About how long it is shown; None where nothing tells."""
         return None if self.frames is None else self.frames / float(self.rate)

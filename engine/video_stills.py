@@ -1,4 +1,4 @@
-"""Single frames of a film as pictures for the screen, and what they become: the pixels of the film that `engine.videos` makes."""
+"""Single frames of a film as pictures for the screen, upright, and what they become: the pixels of the film that `engine.videos` makes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import numpy as np
 from engine.errors import VideoError
 from engine.picture import Picture
 from engine.preview import FILTER_REACH, crop_to, margins
+from engine.protocol_records import Region
 from engine.tiles import run
+from engine.video_fields import scan
 from engine.video_frames import still_at
 from engine.video_planes import Planes, from_unit, to_unit
-from engine.video_rgb import to_rgb
+from engine.video_rgb import shown, to_rgb, upright
 from engine.video_source import VideoInfo, examine
 from engine.video_upscaler import finished
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine.preview import Margins
-    from engine.protocol import Region
     from engine.upscaler import Upscaler
 
 FORMAT = "video"
@@ -40,18 +41,23 @@ class FilmStill(Picture):
     info: VideoInfo | None = None
     planes: Planes | None = None
     at_s: float = 0.0
+    deinterlaced: bool = False
 
     def with_pixels(self, pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Picture:
         """Other pixels are no frame any more."""
         return Picture(pixels, alpha, span=self.span, format=self.format)
 
 
-def frame_at(path: Path, seconds: float) -> FilmStill:
-    """The frame that is shown at a moment, counted from the first one. Raises VideoError."""
+def frame_at(path: Path, seconds: float, *, deinterlaced: bool = False) -> FilmStill:
+    """The frame that is shown at a moment, counted from the first one. Raises VideoError.
+
+    ``deinterlaced``: of interlaced film as `engine.videos` takes it, which has to be looked at first (see `engine.video_fields`).
+    """
     info = examine(path)
-    still = still_at(info, seconds)
-    pixels = to_rgb(still.planes, info.form, info.colours, info.height)
-    return FilmStill(pixels, format=FORMAT, info=info, planes=still.planes, at_s=float((still.pts - info.start) * info.time_base))
+    still = still_at(info, seconds, scan(info).filters if deinterlaced else "")
+    at_s = float((still.pts - info.start) * info.time_base)
+    pixels = shown(still.planes, info)
+    return FilmStill(pixels, format=FORMAT, info=info, planes=still.planes, at_s=at_s, deinterlaced=deinterlaced)
 
 
 def thumbnail(path: Path) -> FilmStill:
@@ -64,17 +70,35 @@ def thumbnail(path: Path) -> FilmStill:
 
 
 def upscale_region(upscaler: Upscaler, still: FilmStill, region: Region, cancelled: Callable[[], bool]) -> Picture:
-    """What the whole film shows of ``region`` (input pixels) in this frame, made from it and its context alone. Raises Cancelled."""
+    """What the whole film shows of ``region`` (pixels of the upright frame) in this frame, made from it and its context alone.
+
+    Raises Cancelled.
+    """
     assert still.info is not None
     assert still.planes is not None
     info, spec = still.info, upscaler.backend.spec
     reach = max(spec.receptive_radius, FILTER_REACH)
-    wide = margins(still, region, reach, math.lcm(spec.grid, info.form.across, info.form.down))
+    region = stored_region(region, info)
+    wide = margins((info.width, info.height), region, reach, math.lcm(spec.grid, info.form.across, info.form.down))
     planes = _cut(still.planes, wide, info)
     unit = run(upscaler.backend, to_unit(planes.luma, info.form, info.colours.range), upscaler.tile, cancelled=cancelled)
     height, width = unit.shape
     larger = finished(from_unit(unit, info.form, info.colours.range), planes, info, spec.scale, (width, height))
-    return crop_to(Picture(to_rgb(larger, info.form, info.colours, info.height), format=FORMAT), wide, region, spec.scale)
+    made = crop_to(Picture(to_rgb(larger, info.form, info.colours, info.height)), wide, region, spec.scale)
+    return Picture(upright(made.pixels, info), format=FORMAT)
+
+
+def stored_region(region: Region, info: VideoInfo) -> Region:
+    """Where a region of the upright frame lies in the frame as it is stored."""
+    right, bottom = region.x + region.width, region.y + region.height
+    match info.turns:
+        case 1:
+            return Region(info.width - bottom, region.x, region.height, region.width)
+        case 2:
+            return Region(info.width - right, info.height - bottom, region.width, region.height)
+        case 3:
+            return Region(region.y, info.height - right, region.height, region.width)
+    return region
 
 
 def _cut(planes: Planes, wide: Margins, info: VideoInfo) -> Planes:

@@ -74,6 +74,11 @@ class Work:
         return Pieces(videos.work_folder(self.task.output), self.key())
 
     @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height of the output as a player shows it."""
+        return self.film.info.shown(*self.film.size)
+
+    @property
     def numbered(self) -> bool:
         """Whether the output is numbered pictures."""
         return is_pattern(self.task.output.name)
@@ -117,7 +122,7 @@ def upscale(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled
         backend.name,
         backend.precision,
         energy,
-        *work.film.size,
+        *work.shown_size,
         frames=frames,
         bytes=None if work.numbered else output.stat().st_size,
         predicted=predicted,
@@ -148,7 +153,7 @@ def _begin(task: Task, shop: Workshop, emit: Callable[[Event], None], cancelled:
 def _planned(work: Work, predicted: Prediction | None) -> Planned:
     task = work.task
     interlaced = bool(scan(work.film.info).filters)
-    return Planned(str(task.source), str(task.output), *work.film.size, work.model.id, work.film.frames, predicted, interlaced)
+    return Planned(str(task.source), str(task.output), *work.shown_size, work.model.id, work.film.frames, predicted, interlaced)
 
 
 def _tell_prediction(work: Work, emit: Callable[[Event], None]) -> Prediction | None:
@@ -165,7 +170,7 @@ def _tell_prediction(work: Work, emit: Callable[[Event], None]) -> Prediction | 
 
 def _film(info: VideoInfo, model: AnyModel, output: Path, shop: Workshop, report: Reporter) -> Film:
     settings = shop.settings
-    wanted = shop.chosen.target.size(info.width, info.height, model.spec.scale)
+    wanted = info.shown(*shop.chosen.target.size(*info.shown(info.width, info.height), model.spec.scale))
     wish = Wish("ffv1" if is_pattern(output.name) else settings.codec, settings.quality, settings.grade, settings.effort)
     encoding = video_codecs.choose(info, wanted[0], output.suffix.lower(), wish, report.warn)
     size = videos.output_size(info, wanted, encoding.coder)

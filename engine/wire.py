@@ -30,6 +30,8 @@ from engine.protocol import (
     Resumed,
     Save,
     Saved,
+    Scan,
+    Scanned,
     Show,
     Shown,
     Spent,
@@ -50,6 +52,7 @@ REQUESTS: tuple[type[Request], ...] = (
     Hello,
     Survey,
     Open,
+    Scan,
     Thumbnail,
     Preview,
     Show,
@@ -63,7 +66,7 @@ REQUESTS: tuple[type[Request], ...] = (
     Release,
 )
 ANSWERS: tuple[type[events.Event], ...] = (
-    Ready, Surveyed, Opened, Thumbnailed, Previewed, Shown, Saved, Benched, Paused, Resumed, CancelledRequest,
+    Ready, Surveyed, Opened, Scanned, Thumbnailed, Previewed, Shown, Saved, Benched, Paused, Resumed, CancelledRequest,
 )  # fmt: skip
 JOB_EVENTS: tuple[type[events.Event], ...] = (
     events.Planned, events.Started, events.Progress, events.Finished, events.Skipped, events.Warned, events.Failed, events.Summary,

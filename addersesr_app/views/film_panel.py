@@ -61,6 +61,15 @@ class FilmPanel(QWidget):
         self.interlaced.setVisible(facts is not None and facts.interlaced)
         self.clear_plan()
 
+    def show_fields(self, *, interlaced: bool) -> None:
+        """Offer to leave the film interlaced where its frames are that."""
+        self.interlaced.setVisible(interlaced)
+
+    @property
+    def keeps_interlaced(self) -> bool:
+        """Whether a person wants it left interlaced."""
+        return self.interlaced.isChecked() and self.interlaced.isVisibleTo(self)
+
     def show_trying(self) -> None:
         """Say that what the film will take is being found out."""
         self.clear_plan()
@@ -72,8 +81,8 @@ class FilmPanel(QWidget):
         self._notes.setVisible(True)
 
     def show_plan(self, plan: Planned) -> None:
-        """Say what the film will take, and offer to leave it interlaced where its frames are that."""
-        self.interlaced.setVisible(plan.interlaced)
+        """Say what the film will take."""
+        self.show_fields(interlaced=plan.interlaced)
         frames = [self.tr("{count} frames").format(count=plan.frames)] if plan.frames is not None else []
         self._told.setText(" · ".join([*frames, *film_words.planned(plan)]))
 
@@ -99,7 +108,7 @@ class FilmPanel(QWidget):
             codec=str(self.codec.currentData()),
             grade=cast("Grade", self.grade.currentData()),
             effort=cast("Effort", self.effort.currentData()),
-            keep_interlaced=self.interlaced.isChecked() and self.interlaced.isVisibleTo(self),
+            keep_interlaced=self.keeps_interlaced,
         )
 
     def _codecs(self) -> tuple[tuple[str, str], ...]:

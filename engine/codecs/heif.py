@@ -26,9 +26,9 @@ def decode(data: bytes, most_pixels: int) -> Decoded:
     except Exception as error:  # on damaged files the library raises whatever comes up, IndexError among it
         raise CodecError(str(error) or "its HEIC data cannot be decoded") from error
     grey, alpha = opened.mode.startswith("L"), "A" in opened.mode
-    samples = np.ascontiguousarray(samples)
+    samples = np.array(samples, order="C")
     if samples.dtype == np.uint16:
-        samples = _full_range(samples, int(info.get("bit_depth") or 10))
+        _full_range(samples, int(info.get("bit_depth") or 10))
     colours = samples if samples.ndim == 2 else samples[..., 0] if grey else samples[..., :3]
     picture = Picture(np.ascontiguousarray(colours), np.ascontiguousarray(samples[..., -1]) if alpha else None, format="heic")
     raw = info.get("exif")
@@ -48,7 +48,8 @@ def _check_size(width: int, height: int, most_pixels: int) -> None:
         raise CodecError(f"{width}×{height} is over the limit of {most_pixels // 1_000_000} megapixels")
 
 
-def _full_range(samples: np.ndarray[Any, np.dtype[np.uint16]], bits: int) -> np.ndarray[Any, np.dtype[np.uint16]]:
-    """10 and 12 bits arrive shifted up to 16; stretch them so that white is 65535."""
+def _full_range(samples: np.ndarray[Any, np.dtype[np.uint16]], bits: int) -> None:
+    """10 and 12 bits arrive shifted up to 16; stretch them, in place, so that white is 65535."""
     top = (1 << bits) - 1
-    return (((samples >> (16 - bits)).astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+    for row in samples:
+        row[...] = ((row >> (16 - bits)).astype(np.uint32) * 65535 + top // 2) // top

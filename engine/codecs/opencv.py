@@ -1,4 +1,4 @@
-"""BMP, PNM, JPEG 2000 and animated PNG through OpenCV, whole."""
+"""BMP, JPEG 2000, animated PNG and the rarer kinds of PNM through OpenCV, whole."""
 
 from __future__ import annotations
 
@@ -76,12 +76,9 @@ def encode(pixels: NDArray[Any], kind: str) -> bytes:
     """The bytes of a file with (H, W) or (H, W, 3) RGB ``pixels``. Raises CodecError."""
     if kind == "jp2" and min(pixels.shape[:2]) < SMALLEST_JP2:
         raise CodecError(f"JPEG 2000 is written from {SMALLEST_JP2} pixels a side on; choose PNG or TIFF")
-    ending = {"jp2": ".jp2", "pnm": ".pgm" if pixels.ndim == 2 else ".ppm"}.get(kind, f".{kind}")
-    if pixels.dtype == np.float32 and kind == "pnm":
-        ending = ".pfm"
     parameters = [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000] if kind == "jp2" else []
     try:
-        done, data = cv2.imencode(ending, pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., ::-1]), parameters)
+        done, data = cv2.imencode(f".{kind}", pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., ::-1]), parameters)
     except cv2.error as error:
         raise CodecError(str(error.err)) from error
     if not done:

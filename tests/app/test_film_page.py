@@ -125,11 +125,16 @@ def test_fields_that_a_film_does_not_tell_of_are_found_said_and_may_be_left(appl
     application.upscale_page.inspector.network.pick("tiny-x2")
     application.open([store(tmp_path / "tv.mkv", woven(moments()))])
     until(qtbot, lambda: application.films is not None and "40 frames" in application.films.panel.told())
-    panel = application.films.panel
+    panel, session = application.films.panel, application.session
+    source = tmp_path / "tv.mkv"
+    until(qtbot, lambda: session.film.deinterlaced and session.patch is not None)
+    np.testing.assert_array_equal(pixels_of(session.before.levels[0]), frame_at(source, 0, deinterlaced=True).pixels)
     assert "This film is interlaced (top field first, seen in 40 of its frames" in panel.notes()
     qtbot.mouseClick(panel.interlaced, Qt.MouseButton.LeftButton)
     until(qtbot, lambda: "40 frames" in panel.told() and not panel.notes())
     assert panel.output(application.films.output()).keep_interlaced
+    until(qtbot, lambda: not session.film.deinterlaced and session.patch is not None)
+    np.testing.assert_array_equal(pixels_of(session.before.levels[0]), frame_at(source, 0).pixels)
     application.open([store(tmp_path / "film.mkv", moments())])
     until(qtbot, lambda: application.session.path.endswith("film.mkv") and "40 frames" in panel.told())
     assert not panel.interlaced.isVisible()

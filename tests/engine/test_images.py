@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,11 +14,13 @@ import pyvips
 from PIL import Image
 
 from engine import images
+from engine.codecs import pnm
 from engine.colour import Span
 from engine.errors import PictureError
 from engine.formats import check_writable
 from engine.picture import Picture
 from engine.rows import Layout
+from tests.conftest import ROOT
 from tests.pictures import drawn, exif_block, profile
 
 if TYPE_CHECKING:
@@ -193,12 +197,79 @@ def test_formats_that_cannot_hold_a_picture_say_so_before_the_work(tmp_path: Pat
         ("p.tif", Layout(9000, 9000, False, False, np.dtype(np.float32), Span(0, 1)), "75 megapixels that can be written as float TIFF"),
         ("p.webp", Layout(10_000, 10_000, False, True, np.dtype(np.uint8), Span(0, 255)), "50 .* as WEBP with transparency"),
         ("p.avif", Layout(10_000, 10_000, False, False, np.dtype(np.uint16), Span(0, 65535)), "50 .* as 16-bit AVIF"),
+        ("p.jp2", Layout(5000, 9000, False, False, np.dtype(np.uint8), Span(0, 255)), "40 megapixels that can be written as JP2"),
+        ("p.jp2", Layout(5000, 5000, False, False, np.dtype(np.uint16), Span(0, 65535)), "20 megapixels that can be written as 16-bit JP2"),
     ):
         with pytest.raises(PictureError, match=most):
             check_writable(tmp_path / name, layout)
         check_writable(tmp_path / "p.jpg", layout)
-    for name in ("p.webp", "p.avif", "p.jp2", "p.bmp", "p.tif", "p.pfm", "p.gif"):
+    for name in ("p.webp", "p.avif", "p.bmp", "p.tif", "p.pfm", "p.gif"):
         check_writable(tmp_path / name, Layout(6000, 8000, False, True, np.dtype(np.float32), Span(0, 1)))
+    check_writable(tmp_path / "p.pfm", Layout(20_000, 20_000, False, False, np.dtype(np.float32), Span(0, 1)))
+
+
+PEAK = """
+import sys
+from pathlib import Path
+import numpy as np
+from engine import images
+from engine.codecs import pnm
+from engine.colour import Span
+from engine.footprint import peak_bytes
+from engine.picture import Metadata
+from engine.rows import Layout, Strip, pieces
+dtype, path = np.dtype(sys.argv[1]), Path(sys.argv[2])
+layout = Layout(6000, 4000, False, False, dtype, Span(0, 1) if dtype.kind == "f" else Span.of(dtype))
+before = peak_bytes()
+images.write_strips(layout, (Strip(np.full((100, 4000, 3), 1, dtype), None) for _ in range(60)), Metadata(), path)
+with images.reading(path) as source:
+    assert sum(len(strip.pixels) for strip in pieces(source)) == 6000
+print((peak_bytes() - before) >> 20)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's own peak is told by Linux alone")
+@pytest.mark.parametrize(("name", "dtype"), [("p.pfm", "float32"), ("p.ppm", "uint16")])
+def test_what_is_stored_by_the_strip_is_never_held_whole(tmp_path: Path, name: str, dtype: str) -> None:
+    """24 megapixels, 144 MB or more of samples."""
+    done = subprocess.run([sys.executable, "-c", PEAK, dtype, str(tmp_path / name)], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 60, "MB more than before"
+
+
+@pytest.mark.parametrize("channels", [0, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_binary_pnm_is_that_of_others(tmp_path: Path, dtype: type, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours is read by OpenCV, and OpenCV's, and one with the other order of bytes, by us; some rows at a time."""
+    monkeypatch.setattr(pnm, "STRIP_BYTES", 2000)
+    pixels = drawn((37, 53, channels) if channels else (37, 53), dtype)
+    theirs = pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., ::-1])
+    ending = ".pfm" if dtype == np.float32 else ".ppm" if channels else ".pgm"
+    ours, other = tmp_path / f"ours{ending}", tmp_path / f"theirs{ending}"
+    images.write(Picture(pixels), ours)
+    np.testing.assert_array_equal(cv2.imread(str(ours), cv2.IMREAD_UNCHANGED), theirs)
+    cv2.imwrite(str(other), theirs)
+    np.testing.assert_array_equal(images.read(other).pixels, pixels)
+    if dtype == np.float32:
+        head, samples = f"P{'F' if channels else 'f'}\n53 37\n1.0\n", np.ascontiguousarray(pixels[::-1], ">f4")
+        other.write_bytes(head.encode() + samples.tobytes())
+        np.testing.assert_array_equal(images.read(other).pixels, pixels)
+    other.write_bytes(other.read_bytes()[:-5])
+    with pytest.raises(PictureError, match="samples end too early"):
+        images.read(other)
+
+
+def test_rarer_kinds_of_pnm_are_read_too(tmp_path: Path) -> None:
+    grey = np.array([[0, 128, 255], [7, 8, 9]], np.uint8)
+    (tmp_path / "text.pgm").write_text("P2\n# a remark\n3 2\n255\n0 128 255\n7 8 9\n")
+    (tmp_path / "remark.pgm").write_bytes(b"P5\n# a remark\n3 2 # and one more\n255\n" + grey.tobytes())
+    for name in ("text.pgm", "remark.pgm"):
+        np.testing.assert_array_equal(images.read(tmp_path / name).pixels, grey)
+    (tmp_path / "bits.pbm").write_bytes(b"P4\n3 2\n\x40\xa0")
+    np.testing.assert_array_equal(images.read(tmp_path / "bits.pbm").pixels > 0, [[True, False, True], [False, True, False]])
+    broken = np.full((4, 5, 3), np.nan, "<f4")
+    (tmp_path / "nan.pfm").write_bytes(b"PF\n5 4\n-1.0\n" + broken.tobytes())
+    with pytest.raises(PictureError, match="not finite"):
+        images.read(tmp_path / "nan.pfm")
 
 
 def test_alpha_goes_onto_white_where_the_format_has_none(tmp_path: Path) -> None:

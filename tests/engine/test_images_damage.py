@@ -77,6 +77,22 @@ def test_a_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
         images.read(tmp_path / "bomb.bmp")
 
 
+@pytest.mark.parametrize(("ending", "most"), [(".jp2", 40), (".bmp", 80), (".ppm", 40)])
+def test_what_is_decoded_whole_is_limited_by_what_that_takes(tmp_path: Path, ending: str, most: int) -> None:
+    """More than these of any samples would not stay below 1.5 GB; a file of one row more says so before it is decoded."""
+    data, rows = bytearray(cv2.imencode(ending, np.zeros((64, 64, 3), np.uint8))[1].tobytes()), most * 100 + 1
+    match ending:
+        case ".jp2":
+            struct.pack_into(">II", data, data.index(b"ihdr") + 4, rows, 10_000)
+        case ".bmp":
+            struct.pack_into("<ii", data, 18, 10_000, rows)
+        case ".ppm":
+            data = bytearray(b"P3\n10000 %d\n255\n0 0 0\n" % rows)
+    (tmp_path / f"p{ending}").write_bytes(data)
+    with pytest.raises(PictureError, match=f"10000×{rows} pixels are over the limit of {most} megapixels for its format"):
+        images.read(tmp_path / f"p{ending}")
+
+
 @pytest.mark.parametrize("kind", ["jpeg", "png"])
 def test_a_file_of_several_passes_has_the_limit_of_what_is_held_whole(tmp_path: Path, kind: str) -> None:
     image = pyvips.Image.new_from_array(drawn((16, 16, 3)))

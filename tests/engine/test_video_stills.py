@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange
@@ -12,19 +13,33 @@ from engine.protocol import Region
 from engine.sights import film_facts, thumbnail, upscale_region
 from engine.upscaler import Upscaler
 from engine.video_planes import Planes, planes_of, sampling
-from engine.video_rgb import to_rgb
+from engine.video_rgb import to_rgb, upright
 from engine.video_source import Colours, examine
 from engine.video_stills import frame_at
 from engine.weights import read
 from engine.wire import parse_event
 from tests.clips import frames_of, luma_of, store_clip, store_walk
 from tests.films import output_of, upscaled
+from tests.tv import moments, pulled_down, store, woven
 
 
 def shown(path, number):
-    """A frame of a film as RGB, by this film's own description."""
+    """A frame of a film as RGB, by this film's own description, upright."""
     info = examine(path)
-    return to_rgb(planes_of(frames_of(path)[number], info.form), info.form, info.colours, info.height)
+    return upright(to_rgb(planes_of(frames_of(path)[number], info.form), info.form, info.colours, info.height), info)
+
+
+def check_regions(upscaler, still, whole, rng):
+    """What is previewed of some places of a frame is what the film's frame shows there."""
+    height, width = (side // 2 for side in whole.shape[:2])
+    assert (still.width, still.height) == (width, height)
+    for _ in range(3):
+        x, y = int(rng.integers(0, width - 20)), int(rng.integers(0, height - 20))
+        region = Region(x, y, int(rng.integers(1, 20)), int(rng.integers(1, 20)))
+        made = upscale_region(upscaler, still, region, lambda: False).pixels
+        part = whole[2 * y : 2 * (y + region.height), 2 * x : 2 * (x + region.width)]
+        apart = np.abs(made.astype(int) - part.astype(int))
+        assert apart.max() <= (1 if made.dtype == np.uint8 else 64), "but for the last bit of a sum in another order"
 
 
 @pytest.mark.parametrize("form", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "gray"])
@@ -37,15 +52,32 @@ def test_what_is_previewed_of_a_frame_is_what_the_film_shows(tmp_path, film_mode
     film = output_of(upscaled(film_model, source, codec="ffv1"))
     upscaler = Upscaler(choose.create(read(film_model), "onnx", threads=1))
     for number in (0, 13, 29):
-        still = frame_at(source, number / 25)
-        whole = shown(film, number)
-        for _ in range(3):
-            x, y = int(rng.integers(0, size[0] - 20)), int(rng.integers(0, size[1] - 20))
-            region = Region(x, y, int(rng.integers(1, 20)), int(rng.integers(1, 20)))
-            made = upscale_region(upscaler, still, region, lambda: False).pixels
-            part = whole[2 * y : 2 * (y + region.height), 2 * x : 2 * (x + region.width)]
-            apart = np.abs(made.astype(int) - part.astype(int))
-            assert apart.max() <= (1 if made.dtype == np.uint8 else 64), "but for the last bit of a sum in another order"
+        check_regions(upscaler, frame_at(source, number / 25), shown(film, number), rng)
+
+
+@pytest.mark.parametrize("angle", [90, 180, -90])
+def test_a_turned_film_is_shown_and_previewed_upright(tmp_path, film_model, angle, rng):
+    source = store_walk(tmp_path / "clip.mp4", 3, size=(96, 64), prepare=lambda _, stream: stream.set_display_rotation(angle))
+    still = frame_at(source, 0.04)
+    player = cv2.VideoCapture(str(source))
+    seen = [player.read()[1][..., ::-1] for _ in range(2)][1]
+    assert still.pixels.shape == seen.shape == ((64, 96, 3) if angle == 180 else (96, 64, 3))
+    assert np.abs(still.pixels.astype(int) - seen).mean() < 3, "as another player shows it"
+    film = output_of(upscaled(film_model, source, codec="ffv1", destination=tmp_path / "film.mkv"))
+    check_regions(Upscaler(choose.create(read(film_model), "onnx", threads=1)), still, shown(film, 1), rng)
+
+
+@pytest.mark.parametrize("kind", ["interlaced", "telecined"])
+def test_fields_are_taken_apart_in_the_preview_as_in_the_film(tmp_path, film_model, kind, rng):
+    pictures = woven(moments()) if kind == "interlaced" else woven(pulled_down(moments()))
+    source = store(tmp_path / "tv.mkv", pictures, count=75)
+    film = output_of(upscaled(film_model, source, codec="ffv1"))
+    upscaler = Upscaler(choose.create(read(film_model), "onnx", threads=1))
+    for number in (0, 42, 73):
+        still = frame_at(source, number / 25, deinterlaced=True)
+        if number:  # the first of a telecined film is whole
+            assert np.abs(still.pixels.astype(int) - frame_at(source, number / 25).pixels).max() > 20, "not as it is stored"
+        check_regions(upscaler, still, shown(film, number), rng)
 
 
 def test_the_frames_time_and_the_films_length_are_told(tmp_path):
