@@ -19,7 +19,7 @@ from platformdirs import user_cache_path
 
 from engine import cpu
 from engine.backends import native_fp32, native_int8
-from engine.backends.native_strips import Band
+from engine.backends.native_strips import Band, Rows
 from engine.errors import BackendError
 from engine.integer import parse
 from engine.kernels.compile import Kernels
@@ -83,6 +83,7 @@ class NativeBackend:
         self._plan = _plan(model, precision, kernels, threads)
         self._threads = threads if kernels.mapped else 1
         self._size = (0, 0)
+        self._shared: list[Rows] = []
         self._kept: list[Band] = []
         self._pool = ThreadPoolExecutor(self._threads, "native", _step_back if low_priority else None)
         self._here = self._wait_for if low_priority else _call
@@ -110,14 +111,18 @@ class NativeBackend:
     def _bands(self, height: int, width: int) -> list[Band]:
         """The bands of a picture of this size, kept for the next one."""
         if self._size != (height, width):
-            self._kept = [Band(self._plan, height, width, *rows) for rows in self._cuts(height)]
+            self._shared = self._shares(height)
+            self._kept = [Band(self._plan, height, width, rows, upward) for rows in self._shared for upward in (False, True)[: rows.takers]]
             self._size = (height, width)
+        for rows in self._shared:
+            rows.begin()
         return self._kept
 
-    def _cuts(self, height: int) -> list[tuple[int, int]]:
-        """(first row, end) of each band: as many as threads, none thinner than `FEWEST_ROWS`."""
-        count = max(1, min(self._threads, height // FEWEST_ROWS))
-        return list(pairwise(height * i // count for i in range(count + 1)))
+    def _shares(self, height: int) -> list[Rows]:
+        """The picture's rows for each two threads, the last one's perhaps for a single one; none has fewer than `FEWEST_ROWS`."""
+        bands = max(1, min(self._threads, height // FEWEST_ROWS))
+        cuts = [*range(0, bands, 2), bands]
+        return [Rows(height * first // bands, height * end // bands, end - first) for first, end in pairwise(cuts)]
 
 
 def _call(run: Callable[..., None], *arguments: object) -> None:

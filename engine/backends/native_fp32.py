@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.backends.native_strips import Plan, Step, Tensor, grown, padded_channels
+from engine.backends.native_strips import Plan, Step, grown, padded_channels
+from engine.backends.native_windows import Tensor
 from engine.errors import BackendError
 from engine.kernels.buffers import View, constant
 from engine.kernels.compile import Kernels, Shape
-from engine.kernels.winograd import OF_TAPS
+from engine.kernels.winograd import FIVE, THREE, TILE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from engine.network import Layer
     from engine.weights import Model
 
+FOUR, PAIR = 4, 2
+FILTERED_MOST = 32
+"""Channels for which `last_f32` is taken: a tile of more does not fit on the stack."""
 MOST_CHANNELS = 160
 """A single tile of more channels does not fit on the stack of `engine.kernels.convolution_f32`."""
 
 
 def plan(model: Model, kernels: Kernels, threads: int = 1) -> Plan:
-    """The steps of a float network: luma less a half, first, body, long residual, last."""
+    """The steps of a float network: luma less a half, first, body, last (which adds the long residual)."""
     spec, get = model.spec, partial(kernels.get, threads=threads)
     first, *body, last = spec.layers
     channels = padded_channels(spec.f)
@@ -40,10 +44,11 @@ def plan(model: Model, kernels: Kernels, threads: int = 1) -> Plan:
     for layer in body:
         constants = (_adder if layer.adder else _convolution)(model, layer, channels)
         steps.append(Step(get(Shape(body_kernel, (channels,))), (len(steps) - 1,), constants, 1, features))
-    steps.append(Step(get(Shape("ends_f32.add", (channels,))), (len(steps) - 1, 1), (), 0, features))
-    constants = _last(model, last, channels)
-    steps.append(Step(get(Shape("ends_f32.last", (channels, spec.scale))), (len(steps) - 1,), constants, 2, None, reads_plane=True))
-    return Plan(tuple(steps), spec.scale)
+    filtered = channels <= FILTERED_MOST
+    kernel = get(Shape("last_f32.build" if filtered else "ends_f32.last", (channels, spec.scale)))
+    constants = (_last_filtered if filtered else _last)(model, last, channels)
+    steps.append(Step(kernel, (len(steps) - 1, 1), constants, 2, None, reads_plane=True))
+    return Plan(tuple(steps), spec.scale, TILE if filtered else 1)
 
 
 def _first(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
@@ -55,7 +60,7 @@ def _first(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
 def _convolution(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
     """Weights (6, 3, C inputs, C outputs), each row of three taps transformed, and table (2, C): bias, slope."""
     weight = model.tensors[f"{layer.name}.weight"]
-    products_riow = np.einsum("pk,oirk->prio", OF_TAPS, weight, dtype=np.float64).astype(np.float32)
+    products_riow = np.einsum("pk,oirk->prio", THREE.taps, weight, dtype=np.float64).astype(np.float32)
     table = np.stack([model.tensors[f"{layer.name}.bias"], _slope(model, layer)])
     return constant(grown(products_riow, (*products_riow.shape[:2], channels, channels))), constant(grown(table, (2, channels)))
 
@@ -73,6 +78,15 @@ def _last(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
     """Weights (5, 5, s*s, C), bias (s*s)."""
     weight = grown(model.tensors[f"{layer.name}.weight"], (layer.outputs, channels, 5, 5)).transpose(2, 3, 0, 1)
     return constant(weight), constant(model.tensors[f"{layer.name}.bias"])
+
+
+def _last_filtered(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
+    """Weights (8, 5, s*s/4, C/2, 4, 2): product, row, four outputs, pair of inputs, output, input of the pair; bias (s*s)."""
+    fours = -(-layer.outputs // FOUR)
+    weight = grown(model.tensors[f"{layer.name}.weight"], (fours * FOUR, channels, 5, 5))
+    products_proi = np.einsum("pk,oirk->proi", FIVE.taps, weight, dtype=np.float64).astype(np.float32)
+    ordered = products_proi.reshape(FIVE.products, 5, fours, FOUR, channels // PAIR, PAIR).transpose(0, 1, 2, 4, 3, 5)
+    return constant(ordered), constant(model.tensors[f"{layer.name}.bias"])
 
 
 def _body_weight(weight_oihw: NDArray[np.float32], channels: int) -> View:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.backends.native_strips import Plan, Step, Tensor, grown, padded_channels
+from engine.backends.native_strips import Plan, Step, grown, padded_channels
+from engine.backends.native_windows import Tensor
 from engine.kernels import filtering
 from engine.kernels.buffers import View, constant
 from engine.kernels.compile import TWICE, Kernels, Shape

@@ -1,33 +1,34 @@
 """A network's layers over a picture, a strip of rows at a time.
 
-Every layer runs as far down the picture as its input allows: the first is ahead, each next one lags behind it by its kernel's
-radius, and nothing is computed twice. Between two layers lies a `Window`: the few rows that the next one still needs, padded on
-all sides as the network pads. A picture is cut into as many bands as there are threads; only where two bands meet are some rows
-computed by both. Memory is therefore a few strips a thread, whatever the picture's height.
+Every layer runs as far through the picture as its input allows: the first is ahead, each next one lags behind it by its kernel's
+radius, and nothing is computed twice. Between two layers lies a `Window`: the few rows that the next one still needs. Memory is
+therefore a few strips a thread, whatever the picture's height.
+
+Two threads share a picture from its two ends: one takes strips from the top, the other one from the bottom, smaller ones
+as they near each other, until no rows are left between them. So both end at the same time, however fast the core of each happens
+to be, and only where they meet are some rows computed by both. What a row's pixels are does not depend on who computes them.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.backends.native_windows import Tensor, Window
 from engine.errors import Cancelled
-from engine.kernels.buffers import View, aligned
+from engine.kernels.buffers import View
 from engine.kernels.winograd import TILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import NDArray
 
     from engine.kernels.compile import Kernel
 
-MARGIN = 4
-"""Columns of padding on either side of a window's rows, and rows above them."""
-BELOW = 10
-"""Rows below a window's rows: padding at the picture's end, and what kernels read that work on several rows at once."""
 NARROWEST = 8
 """The kernels that read the luma plane and write the picture work on so many pixels; narrower pictures are widened by zeros."""
 NARROWEST_WINDOW = 20
@@ -35,24 +36,10 @@ NARROWEST_WINDOW = 20
 picture's width is wiped after each layer."""
 STRIP_BYTES = 2**21
 """Size of the largest window of a strip: what two of them need should lie in a core's cache, and a call be worth its while."""
+TURN = 8
+"""Strips are so many rows or a multiple, where memory allows: the last layer's kernel does so many at a time."""
 STRIPS_A_WINDOW = 2
-"""Strips that a window has room for beside the rows it keeps: only when it is full are these rows moved back to its top."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """What a window holds: ``channels`` numbers a pixel (0: a plane without channels), and what pads it."""
-
-    dtype: DTypeLike
-    channels: int
-    padding: int = 0
-
-    def allocate(self, rows: int, width: int) -> NDArray[Any]:
-        """An array of rows x (width + margins) x channels, all padding."""
-        shape = (rows, width + 2 * MARGIN) + ((self.channels,) if self.channels else ())
-        array = aligned(shape, self.dtype)
-        array[...] = self.padding
-        return array
+"""Strips that a window has room for beside the rows it keeps: only when it is full are these rows moved back to its beginning."""
 
 
 @dataclass(frozen=True)
@@ -100,69 +87,49 @@ class Plan:
         return np.dtype(output.dtype).itemsize * output.channels
 
 
-class Window:
-    """The rows of one step's output that are still needed, in a buffer that moves down the picture."""
+class Rows:
+    """The rows ``first`` to ``end`` of a picture, to be taken in strips by ``takers``: one from the top, two from both ends."""
 
-    def __init__(self, tensor: Tensor, rows: int, width: int, written: int) -> None:
-        self._padding = tensor.padding
-        self._array = tensor.allocate(MARGIN + rows + BELOW, width)
-        self._width = written
-        self._base = -MARGIN  # the picture's row that is the array's row 0
-        self._readable = View(self._array, (0, -MARGIN, 0)[: self._array.ndim])
-        self._interior = self._array[:, MARGIN : MARGIN + written]
-        self._writable = View(self._interior)
+    def __init__(self, first: int, end: int, takers: int) -> None:
+        self.first, self.end, self.takers = first, end, takers
+        self._left = 0
+        self._lock = threading.Lock()
 
-    def begin(self, row: int) -> None:
-        """Start a band whose first row here is ``row``; above it lies padding (only row 0's is ever read)."""
-        self._array[:MARGIN] = self._padding
-        self._base = row - MARGIN
+    def begin(self) -> None:
+        """Nothing has been taken yet."""
+        self._left = self.end - self.first
 
-    def make_room(self, row: int, end: int, goal: int) -> None:
-        """Rows above ``row`` are not needed any more, rows to ``end`` are filled, and rows to ``goal`` will be."""
-        if goal + BELOW <= self._base + len(self._array):
-            return
-        self._array[: end - row] = self._array[row - self._base : end - self._base]
-        self._base = row
-
-    def readable(self, first: int) -> View:
-        """All rows there are, ``first`` being row 0."""
-        self._readable.show(0, self._base - first, len(self._array))
-        return self._readable
-
-    def writable(self, first: int, end: int) -> View:
-        """Rows ``first`` to ``end`` of the picture's columns, to be filled; ``first`` is row 0."""
-        self._writable.show(first - self._base, 0, end - first)
-        return self._writable
-
-    def finish(self, first: int, end: int, picture_width: int, picture_height: int) -> None:
-        """Rows ``first`` to ``end`` have been filled: put padding where the picture has ended."""
-        if picture_width < self._width:
-            self._interior[first - self._base : end - self._base, picture_width:] = self._padding
-        if end == picture_height:
-            self._array[end - self._base : end - self._base + BELOW] = self._padding
+    def take(self, most: int) -> int:
+        """How many rows the caller shall do next: its share of what is left, at most so many; 0 when there are no more."""
+        with self._lock:
+            share = self._left // self.takers // TURN * TURN
+            count = min(max(share, TURN), most, self._left)
+            self._left -= count
+            return count
 
 
 class Band:
-    """One thread's share of a picture: rows ``first`` to ``end`` of ``height`` x ``width`` input pixels and what they become.
+    """One thread's share of a picture of ``height`` x ``width`` pixels: strips of ``rows`` from the top or, ``upward``, from the bottom.
 
-    It keeps its windows and views, so that a video's next frame needs no new memory and begins at once.
+    It keeps its windows and views, so that a video's next frame needs no new memory and begins at once. Its rows are counted in the
+    direction in which it goes.
     """
 
-    def __init__(self, plan: Plan, height: int, width: int, first: int, end: int) -> None:
-        self._plan, self._height, self._width, self._first, self._end = plan, height, width, first, end
+    def __init__(self, plan: Plan, height: int, width: int, rows: Rows, upward: bool) -> None:
+        self._plan, self._height, self._width, self._shared, self._upward = plan, height, width, rows, upward
+        self._first = height - rows.end if upward else rows.first
         self._plane_width = plan.widened(width)
         self._wide = -(-max(width, NARROWEST_WINDOW) // TILE) * TILE
         self._reaches = plan.reaches()
         strip = STRIP_BYTES // (self._wide * plan.pixel_bytes())
-        self._most_rows = end - first + 2 * self._reaches[0]
-        self._rows = max(1, min(strip, self._most_rows))
+        self._rows = max(1, min(strip // TURN * TURN or strip, rows.end - rows.first))
         self._windows = [self._window(index) for index in range(len(plan.steps) - 1)]
         self._done: list[int] = []
         self._views: tuple[View, View] | None = None
         self._readers = [[(i, step.radius) for i, step in enumerate(plan.steps) if index in step.reads] for index in range(len(plan.steps))]
 
     def run(self, plane: NDArray[np.float32], picture: NDArray[np.float32], cancelled: Callable[[], bool]) -> None:
-        """Upscale the band of luma ``plane`` (height, wide) into ``picture`` (scale*height, scale*wide), both float32.
+        """Upscale the band's share of luma ``plane`` (height, wide) into ``picture`` (scale*height, scale*wide), both float32.
 
         wide is what `Plan.widened` says. Raises Cancelled soon after ``cancelled()`` turns true.
         """
@@ -174,15 +141,16 @@ class Band:
             target.let_go()
 
     def _run(self, source: View, target: View, cancelled: Callable[[], bool]) -> None:
-        self._done = [max(0, self._first - reach) for reach in self._reaches]
+        end = self._first
+        self._done = [max(0, end - reach) for reach in self._reaches]
         for window, row in zip(self._windows, self._done, strict=False):
             window.begin(row)
-        for goals in self._goals():
+        while count := self._shared.take(self._rows):
             if cancelled():
                 raise Cancelled("upscaling was cancelled")
-            for index, goal in enumerate(goals):
-                if goal > self._done[index]:
-                    self._advance(index, goal, source, target)
+            end += count
+            for index, reach in enumerate(self._reaches):
+                self._advance(index, min(end + reach, self._height), source, target)
 
     def _over(self, plane: NDArray[np.float32], picture: NDArray[np.float32]) -> tuple[View, View]:
         """The views of the luma plane and of the picture as the last step writes it."""
@@ -195,26 +163,18 @@ class Band:
             self._views[1].follow(blocks)
         return self._views
 
-    def _goals(self) -> Iterator[list[int]]:
-        """For each strip, the row that each step shall reach."""
-        ahead = self._reaches[0]
-        front = self._first - ahead
-        while front < self._end + ahead:
-            front += self._rows
-            yield [
-                max(done, min(front - ahead + reach, self._end + reach, self._height))
-                for done, reach in zip(self._done, self._reaches, strict=True)
-            ]
-
     def _advance(self, index: int, goal: int, source: View, target: View) -> None:
-        """Let one step compute its rows up to ``goal``; the first of them is the kernel's row 0."""
+        """Let one step compute its rows up to ``goal``; the topmost of them is the kernel's row 0."""
         step, first = self._plan.steps[index], self._done[index]
-        views = [self._windows[i].readable(first) for i in step.reads] + list(step.constants)
+        if goal == first:
+            return
+        top = self._height - goal if self._upward else first
+        views = [self._windows[i].readable(first, goal) for i in step.reads] + list(step.constants)
         if step.reads_plane:
-            source.show(first, 0, goal - first)
+            source.show(top, 0, goal - first)
             views.append(source)
         if step.output is None:
-            target.show(first, 0, goal - first)
+            target.show(top, 0, goal - first)
             step.kernel(*views, target)
         else:
             window = self._windows[index]
@@ -228,11 +188,11 @@ class Band:
         return min([self._done[reader] - radius for reader, radius in self._readers[index]])
 
     def _window(self, index: int) -> Window:
+        """Room for a few strips and for what the first one takes before it: as many rows as the step is ahead, on both sides."""
         step = self._plan.steps[index]
         assert step.output is not None
-        lags = [self._reaches[index] - self._reaches[i] + step.radius for i, step in enumerate(self._plan.steps) if index in step.reads]
-        rows = min(STRIPS_A_WINDOW * self._rows, self._most_rows) + max(lags)
-        return Window(step.output, rows, self._wide, self._plane_width if step.reads_plane else self._wide)
+        rows = min(STRIPS_A_WINDOW * self._rows, self._height) + 2 * self._reaches[index]
+        return Window(step.output, rows, self._wide, self._plane_width if step.reads_plane else self._wide, self._upward)
 
 
 def padded_channels(f: int) -> int:

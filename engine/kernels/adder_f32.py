@@ -35,29 +35,30 @@ def build(channels: int) -> Definition:
     maxima[o, x, y] = 0.0
     maxima[o, x, y] += hl.max(source[r.x, x + r.y - 1, y + r.z - 1], weights[o, r.x, r.y, r.z]) * one[0]
 
-    inputs = _sum_of_inputs(source, channels)
+    columns, inputs = _sums_of_inputs(source, channels)
     layer = hl.Func("layer")
     total = maxima[o, x, y] * table[o, OF_MAXIMA] + inputs[x, y] * table[o, OF_INPUTS] + table[o, CONSTANT]
     layer[o, x, y] = activated(total + source[o, x, y], table[o, SLOPE])
 
     hold_in_registers(layer, maxima, (r.x, r.y, r.z), channels, PIXELS, LANES).unroll(r.y)
-    inputs.compute_at(layer, hl.Var("xo")).unroll(x)
-    inputs.update().unroll(x)
+    for function in (columns, inputs):
+        function.compute_at(layer, hl.Var("xo")).unroll(x)
+        function.update().unroll(x)
     return Definition(layer, (source, weights, table, one))
 
 
-def _sum_of_inputs(source: hl.ImageParam, channels: int) -> hl.Func:
-    """The sum over a pixel's window of all input channels, in lanes of eight channels that are added up at the end."""
+def _sums_of_inputs(source: hl.ImageParam, channels: int) -> tuple[hl.Func, hl.Func]:
+    """The sums over three rows and all channels of each column, in lanes of eight channels, and of a pixel's window: of three columns."""
     lane = hl.Var("lane")
-    r = hl.RDom([(0, channels // LANES), (0, 3), (0, 3)], "box")
-    lanes = hl.Func("lanes")
-    lanes[lane, x, y] = 0.0
-    lanes[lane, x, y] += source[lane + LANES * r.x, x + r.y - 1, y + r.z - 1]
+    r = hl.RDom([(0, channels // LANES), (0, 3)], "box")
+    columns = hl.Func("columns")
+    columns[lane, x, y] = 0.0
+    columns[lane, x, y] += source[lane + LANES * r.x, x, y + r.y - 1]
     across = hl.RDom([(0, LANES)], "across")
     inputs = hl.Func("inputs")
     inputs[x, y] = 0.0
-    inputs[x, y] += lanes[across.x, x, y]
+    inputs[x, y] += columns[across.x, x - 1, y] + columns[across.x, x, y] + columns[across.x, x + 1, y]
     inputs.update().atomic().vectorize(across.x)
-    lanes.compute_at(inputs, x).bound(lane, 0, LANES).vectorize(lane)
-    lanes.update().vectorize(lane).unroll(r.y).unroll(r.z)
-    return inputs
+    columns.bound(lane, 0, LANES).vectorize(lane)
+    columns.update().reorder(lane, x, r.x, r.y).vectorize(lane)
+    return columns, inputs

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import halide as hl
 
 from engine.kernels.define import Definition, activated, channel_block, dense, features, o, writes_features, x, y
-from engine.kernels.winograd import OF_INPUTS, OF_PRODUCTS, PRODUCTS, TILE
+from engine.kernels.winograd import THREE, TILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TILES = 5
 LANES = 8
+PRODUCTS = THREE.products
 ROWS = 32
 ROWS_KEPT = 4
 STACK_BYTES = 2**14
@@ -32,14 +33,14 @@ c, p, t = hl.Var("c"), hl.Var("p"), hl.Var("t")
 def build(channels: int) -> Definition:
     """Inputs: x f32 (C, W, H) padded by 1, weights f32 (C outputs, C inputs, 3, 6), table f32 (C, 2): bias, slope; output f32.
 
-    W is a multiple of four; weights are what `winograd.OF_TAPS` makes of rows of taps.
+    W is a multiple of four; weights are what `winograd.THREE` makes of rows of taps.
     """
     source = features("source", hl.Float(32), channels)
     weights = dense("weights", hl.Float(32), (channels, channels, 3, PRODUCTS))
     table = dense("table", hl.Float(32), (channels, 2))
 
     inputs = hl.Func("inputs")
-    inputs[c, t, p, y] = hl.mux(p, [_combined(row, [source[c, TILE * t + i - 1, y] for i in range(PRODUCTS)]) for row in OF_INPUTS])
+    inputs[c, t, p, y] = hl.mux(p, THREE.of_inputs([source[c, TILE * t + i - 1, y] for i in range(PRODUCTS)]))
     r = hl.RDom([(0, channels), (0, 3)], "r")
     total, products = hl.Func("total"), hl.Func("products")
     total[o, t, p, y] = 0.0
@@ -47,18 +48,12 @@ def build(channels: int) -> Definition:
     products[o, t, p, y] = total[o, t, p, y]
 
     layer = hl.Func("layer")
-    outputs = [_combined(row, [products[o, x // TILE, i, y] for i in range(PRODUCTS)]) for row in OF_PRODUCTS]
+    outputs = THREE.of_products([products[o, x // TILE, i, y] for i in range(PRODUCTS)])
     layer[o, x, y] = activated(hl.mux(x % TILE, outputs) + table[o, 0], table[o, 1])
 
     layer.never_partition_all()  # a row's last block is no faster for code of its own, and that code takes time to compile
     turns = _schedule(layer, inputs, products, total, (r.x, r.y), channels)
     return Definition(layer, (source, weights, table), turns, ROWS)
-
-
-def _combined(factors: Sequence[int], values: Sequence[hl.Expr]) -> hl.Expr:
-    """The sum of values times factors, without those that are 0."""
-    first, *others = [factor * value for factor, value in zip(factors, values, strict=True) if factor]
-    return sum(others, first)
 
 
 def _schedule(layer: hl.Func, inputs: hl.Func, products: hl.Func, total: hl.Func, r: Sequence[hl.RVar], channels: int) -> hl.Var:

@@ -1,10 +1,10 @@
-"""The two ends of a float network, and what lies between them: luma, first layer, long residual, last layer."""
+"""The two ends of a float network: luma, first layer, last layer."""
 
 from __future__ import annotations
 
 import halide as hl
 
-from engine.kernels.define import Definition, dense, features, hold_in_registers, o, writes_features, writes_picture, x, y
+from engine.kernels.define import Definition, dense, features, hold_in_registers, o, writes_picture, x, y
 
 LANES = 8
 PIXELS = 5
@@ -35,27 +35,16 @@ def first(channels: int) -> Definition:
     return Definition(layer, (source, weights, bias))
 
 
-def add(channels: int) -> Definition:
-    """The long residual. Inputs: two maps f32 (C, W, H); output: their sum.
-
-    A body layer could add as it writes, but it would be another kernel to compile than the layers before it, and that takes longer at
-    a first start than a picture's additions do.
-    """
-    body, early = features("body", hl.Float(32), channels), features("early", hl.Float(32), channels)
-    layer = hl.Func("layer")
-    layer[o, x, y] = body[o, x, y] + early[o, x, y]
-    layer.bound(o, 0, channels).vectorize(o, LANES).unroll(o)
-    writes_features(layer, channels)
-    return Definition(layer, (body, early))
-
-
 def last(channels: int, scale: int) -> Definition:
-    """Inputs: x f32 (C, W, H) padded by 2, weights f32 (C, s*s, 5, 5), bias f32 (s*s), luma f32 (W, H); output as `ends_s16.last`.
+    """The long residual and the last layer.
+
+    Inputs: two maps f32 (C, W, H) padded by 2, whose sum is the convolution's input, weights f32 (C, s*s, 5, 5), bias f32 (s*s), luma f32
+    (W, H). Output as `ends_s16.last`.
 
     Outputs are few, so the lanes are input channels: eight sums an output, added up at the end.
     """
     outputs = scale * scale
-    source = features("source", hl.Float(32), channels)
+    source, early = features("source", hl.Float(32), channels), features("early", hl.Float(32), channels)
     weights = dense("weights", hl.Float(32), (channels, outputs, 5, 5))
     bias = dense("bias", hl.Float(32), (outputs,))
     plane = hl.ImageParam(hl.Float(32), 2, "plane")
@@ -65,7 +54,8 @@ def last(channels: int, scale: int) -> Definition:
     channel = lane + LANES * r.x
     partial = hl.Func("partial")
     partial[lane, o, x, y] = 0.0
-    partial[lane, o, x, y] += source[channel, x + r.y - 2, y + r.z - 2] * weights[channel, o, r.y, r.z]
+    place = (channel, x + r.y - 2, y + r.z - 2)
+    partial[lane, o, x, y] += (source[place] + early[place]) * weights[channel, o, r.y, r.z]
     across = hl.RDom([(0, LANES)], "across")
     total = hl.Func("total")
     total[o, x, y] = bias[o]
@@ -78,4 +68,4 @@ def last(channels: int, scale: int) -> Definition:
     partial.update().reorder(lane, x, o, r.x, r.y, r.z).vectorize(lane).unroll(o).unroll(x)
     total.compute_at(picture, block).vectorize(o).unroll(x)
     total.update().reorder(across.x, o, x, y).atomic().vectorize(across.x).vectorize(o).unroll(x)
-    return Definition(picture, (source, weights, bias, plane))
+    return Definition(picture, (source, early, weights, bias, plane))

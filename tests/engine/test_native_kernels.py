@@ -27,6 +27,8 @@ ARM = "arm-64-osx"
         ("adder_u8", AVX512, r"vpsadbw .*%zmm"),
         ("adder_u8_lanes", ARM, r"uabal(2|\.8h)"),
         ("last_s16", WINDOWS, r"vpmaddwd .*%ymm"),
+        ("last_f32", AVX2, r"vfmadd\d+ps .*%ymm"),
+        ("last_f32", ARM, r"fmla"),
         ("convolution_s16", AVX2, r"vpmaddwd .*%ymm"),
         ("convolution_s16", VNNI, r"vpdpwssd "),
         ("convolution_s16", ARM, r"s(mlal|mull)"),
@@ -38,7 +40,7 @@ ARM = "arm-64-osx"
 )
 def test_the_wanted_instruction_appears(kernel, target, instruction, tmp_path):
     path = tmp_path / "kernel.s"
-    compile_object(Shape(f"{kernel}.build", (16, 2) if kernel == "last_s16" else (16,)), path, target, assembly=True)
+    compile_object(Shape(f"{kernel}.build", (16, 2) if kernel.startswith("last") else (16,)), path, target, assembly=True)
     assert re.search(instruction, path.read_text().replace("\t", " "))
 
 
@@ -62,11 +64,15 @@ def test_sums_packed_twice_need_three_shuffles_and_one_addition_for_four(tmp_pat
     assert not re.search(r"vperm|vpshuf|rsp", loop)
 
 
-def test_the_last_layers_products_stay_in_registers(tmp_path):
+@pytest.mark.parametrize(
+    ("kernel", "instructions"),
+    [("last_s16", {"vpmaddwd": 40, "vpaddd": 40, "vpbroadcastq": 12}), ("last_f32", {"vfmadd": 40, "vbroadcastsd": 12})],
+)
+def test_the_last_layers_products_stay_in_registers(kernel, instructions, tmp_path):
     path = tmp_path / "kernel.s"
-    compile_object(Shape("last_s16.build", (16, 2)), path, AVX2, assembly=True)
-    loop = innermost(path.read_text(), "vpmaddwd")
-    assert [loop.count(name) for name in ("vpmaddwd", "vpaddd", "vpbroadcastq")] == [40, 40, 12]
+    compile_object(Shape(f"{kernel}.build", (16, 2)), path, AVX2, assembly=True)
+    loop = innermost(path.read_text(), "vbroadcastsd" if "vbroadcastsd" in instructions else "vpmaddwd")
+    assert {name: loop.count(name) for name in instructions} == instructions
 
 
 def innermost(assembly, instruction):
