@@ -52,8 +52,7 @@ class Window:
         self._base = 0  # which row is the array's row 0
 
     def begin(self, row: int) -> None:
-        """Start with ``row``; before it lies padding (only row 0's is ever read)."""
-        self._array[self._before - LARGEST_RADIUS : self._before] = self._padding
+        """Start with ``row``. Before it lies padding, for no rows are ever put there (and only row 0's is ever read)."""
         self._base = row - self._before
 
     def make_room(self, row: int, end: int, goal: int) -> None:

@@ -42,6 +42,8 @@ class Tiles:
     total: hl.Func
     held: hl.Func
     pixels: hl.Func
+    added: hl.Func
+    of_pair: hl.RVar
     sums: hl.Func
     products: int
 
@@ -49,11 +51,14 @@ class Tiles:
     def of(total: hl.Func, products: int, filtered: Callable[[Sequence[hl.Expr]], list[hl.Expr]]) -> Tiles:
         """The functions behind ``total``."""
         place = (t, row, group)
-        held, pixels, sums = hl.Func("held"), hl.Func("pixels"), hl.Func("sums")
+        held, pixels, added, sums = hl.Func("held"), hl.Func("pixels"), hl.Func("added"), hl.Func("sums")
         held[pair, o, *place, p, block] = total[pair, o, *place, p, block]
         pixels[pair, o, i, *place, block] = hl.mux(i, filtered([held[pair, o, *place, at, block] for at in range(products)]))
-        sums[o, i, *place, block] = pixels[0, o, i, *place, block] + pixels[1, o, i, *place, block]
-        return Tiles(total, held, pixels, sums, products)
+        of_pair = hl.RDom([(0, PAIRS)], "of_pair")
+        added[o, i, *place, block] = hl.cast(total.type(), 0)
+        added[o, i, *place, block] += pixels[of_pair.x, o, i, *place, block]
+        sums[o, i, *place, block] = added[o, i, *place, block]
+        return Tiles(total, held, pixels, added, of_pair.x, sums, products)
 
     def output(self, output: hl.Expr) -> hl.Expr:
         """The sums of ``output`` at pixel x, y."""
@@ -76,6 +81,8 @@ class Tiles:
             update.reorder(pair, o, *r, group, p, t)
         update.vectorize(pair).vectorize(o).unroll(r[0]).unroll(r[1])
         self.sums.bound(i, 0, TILE).reorder(o, i, row, group, t).vectorize(o).unroll(i)
+        self.added.compute_at(self.sums, row).bound(i, 0, TILE).bound(o, 0, OUTPUTS).reorder(o, i, row, group, t).vectorize(o).unroll(i)
+        self.added.update().reorder(self.of_pair, o, i, row, group, t).atomic().vectorize(self.of_pair).vectorize(o).unroll(i)
         self.pixels.compute_at(self.sums, row).bound(i, 0, TILE).bound(o, 0, OUTPUTS).bound(pair, 0, PAIRS)
         self.pixels.reorder(pair, o, i, row, group, t).vectorize(pair).vectorize(o).unroll(i)
 
