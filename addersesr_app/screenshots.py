@@ -20,6 +20,7 @@ from addersesr_app.start import make_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from PySide6.QtCore import SignalInstance
     from PySide6.QtWidgets import QApplication
@@ -32,16 +33,23 @@ PAGES = ("settings", "upscale", "train", "models")
 
 
 def main(out: Path, picture: Path = SAMPLE) -> int:
-    """Write ``upscale-light.png``, ``upscale-dark.png`` and so on into ``out``."""
+    """Write ``upscale-light.png``, ``upscale-dark.png`` and so on into ``out``; 1 where the window had a fault, which is told."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = make_app()
     families = QFontDatabase.families()
     app.setFont(QFont(next((name for name in FONTS if name in families), app.font().family())))
     out.mkdir(parents=True, exist_ok=True)
+    faults: list[BaseException] = []
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        faults.append(error)
+        sys.__excepthook__(kind, error, trace)
+
+    sys.excepthook = tell
     with TemporaryDirectory() as home:
         for theme in ("light", "dark"):
             picture_pages(app, own_places(Path(home)), theme, picture, out)
-    return 0
+    return 1 if faults else 0
 
 
 def picture_pages(app: QApplication, where: Places, theme: str, picture: Path, out: Path) -> None:
@@ -49,6 +57,7 @@ def picture_pages(app: QApplication, where: Places, theme: str, picture: Path, o
     application = Application(app, where, theme)
     application.window.resize(*SIZE)
     application.start([picture])
+    application.crashes.close()  # nobody is here to read a dialog
     wait(application.session.state_changed, lambda: application.session.state == "done")
     wait(application.session.patch_changed, lambda: application.session.patch is not None)
     for page in PAGES:

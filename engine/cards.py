@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.network import ForeignSpec, NetworkSpec
 from engine.protocol import BackendCard, ModelCard
+from engine.protocol_records import JpegFigure
 
 if TYPE_CHECKING:
     from engine.backends.choose import BackendInfo
@@ -36,7 +37,19 @@ def model_card(entry: Entry, plain: str = "") -> ModelCard:
         str(model.about.get("training", "")),
         plain,
         _ordered(entry.figures("int8")[0]),
+        *_through_jpeg(model.about.get("jpeg")),
     )
+
+
+def _through_jpeg(about: Any) -> tuple[tuple[JpegFigure, ...], str]:
+    """The figures that `engine.card` wrote, and the data set they are for; none where the card has none, or other ones."""
+    try:
+        figures = (
+            (int(quality), float(of["this"]), float(of[about["plain"]]), float(of["bicubic"])) for quality, of in about["psnr"].items()
+        )
+        return tuple(JpegFigure(*figure) for figure in figures), str(about["set"])
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return (), ""
 
 
 def _ordered(psnr: dict[str, float]) -> tuple[tuple[str, float], ...]:

@@ -94,10 +94,21 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class JpegFigure:
+    """PSNR in dB on small pictures that went through JPEG of a quality: of a network, of its plain twin, and of bicubic."""
+
+    quality: int
+    own: float
+    plain: float
+    bicubic: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What the window needs to know of a model. ``psnr`` is a tuple of (data set, dB); ``precisions`` what it can run at.
 
-    ``psnr_int8`` is that of the int8 form, empty where it has none or nobody measured it.
+    ``psnr_int8`` is that of the int8 form, empty where it has none or nobody measured it. A network for compressed pictures has
+    ``through_jpeg``, on the data set ``jpeg_set``.
 
     Of somebody else's network ``foreign`` is all that is known; its ``m`` and ``f`` are 0 and its ``block`` is ``other``.
     ``training`` says what it was trained on and how, empty where nobody said. ``plain`` is the id of the plain twin that it can be mixed
@@ -121,6 +132,8 @@ class ModelCard:
     training: str = ""
     plain: str = ""
     psnr_int8: tuple[tuple[str, float], ...] = ()
+    through_jpeg: tuple[JpegFigure, ...] = ()
+    jpeg_set: str = ""
 
     def figures(self, precision: str) -> dict[str, float]:
         """PSNR in dB by data set at a precision."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QWidget
 
 from addersesr_app import numbers_shown
@@ -46,6 +46,7 @@ class ModelsPage(QWidget):
         bring.clicked.connect(self.tools.ask_import)
         self._cards: list[QWidget] = []
         self.times: dict[str, QLabel] = {}
+        self._titles: dict[str, str] = {}
         self._note = label("", "muted", wrap=True)
         self._grid = QGridLayout()
         self._grid.setSpacing(16)
@@ -83,6 +84,7 @@ class ModelsPage(QWidget):
             else self.tr("No model is installed. Train one with “addersesr train”, or put a .safetensors file into the models folder.")
         )
         self.times = {card.id: label("–") for card in cards}
+        self._titles = {card.id: card.title for card in cards}
         self._cards = [self._card(card) for card in cards]
         self._arrange()
 
@@ -108,7 +110,7 @@ class ModelsPage(QWidget):
             (self.tr("Parameters"), numbers_shown.count(card.parameters)),
             (self.tr("MACs"), numbers_shown.count(one.macs) if one else self.tr("unknown")),
             (self.tr("Energy, fp32"), numbers_shown.energy(one.energy_mj) if one else self.tr("unknown")),
-            *((name, f"{value:.2f} dB") for name, value in card.psnr[:2]),
+            *((_on_clean(name) if card.through_jpeg else name, f"{value:.2f} dB") for name, value in card.psnr[:2]),
         ]
         small = cost.known_cost(card.spec, *REFERENCE_SIZE, "int8") if "int8" in card.precisions else None
         if small is not None:
@@ -125,6 +127,7 @@ class ModelsPage(QWidget):
             label(card.title, "heading"),
             row(*badges, -1, spacing=6),
             *summary,
+            *([_JpegTable(card, self._titles.get(card.plain, card.plain))] if card.through_jpeg else []),
             2,
             _facts([*facts, (self.tr("Time on this machine"), self.times[card.id])]),
             *training,
@@ -132,6 +135,34 @@ class ModelsPage(QWidget):
             row(licence, -1, self.tools.button(card), use),
             spacing=10,
         )
+
+
+class _JpegTable(QWidget):
+    """How a network for compressed pictures does on such, beside the plain one and bicubic."""
+
+    def __init__(self, card: ModelCard, plain: str) -> None:
+        super().__init__()
+        title = label(self.tr("PSNR on {set} through JPEG, dB").format(set=card.jpeg_set), "muted")
+        grid = QGridLayout()
+        grid.setVerticalSpacing(4)
+        grid.setHorizontalSpacing(14)
+        grid.setColumnStretch(0, 1)
+        figures = card.through_jpeg
+        rows = (
+            (self.tr("JPEG quality"), [str(figure.quality) for figure in figures], "small"),
+            (self.tr("This network"), [f"{figure.own:.2f}" for figure in figures], ""),
+            (plain or self.tr("The plain network"), [f"{figure.plain:.2f}" for figure in figures], "muted"),
+            (self.tr("Bicubic"), [f"{figure.bicubic:.2f}" for figure in figures], "muted"),
+        )
+        for line, (name, values, role) in enumerate(rows):
+            grid.addWidget(label(name, role), line, 0)
+            for place, value in enumerate(values, 1):
+                grid.addWidget(label(value, role), line, place, Qt.AlignmentFlag.AlignRight)
+        self.setLayout(column(title, grid, spacing=4))
+
+
+def _on_clean(name: str) -> str:
+    return QCoreApplication.translate("ModelsPage", "{set}, clean pictures").format(set=name)
 
 
 def _shortened(text: str) -> QLabel:

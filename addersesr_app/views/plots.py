@@ -38,13 +38,14 @@ PUBLISHED_OTHERS = {"FSRCNN": 36.98, "VDSR": 37.53}
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One network: its place in both plots. ``own`` marks figures from our own cards."""
+    """One network: its place in both plots. ``own`` marks figures from our own cards, ``spoilt`` a network for compressed pictures."""
 
     name: str
     macs: float
     energy_mj: float
     psnr: float
     own: bool
+    spoilt: bool = False
 
 
 def dots(cards: Sequence[ModelCard]) -> list[Dot]:
@@ -54,7 +55,7 @@ def dots(cards: Sequence[ModelCard]) -> list[Dot]:
         measured = dict(card.psnr).get("Set5")
         one = cost.known_cost(card.spec, *SIZE)
         if card.scale == 2 and measured is not None and one is not None:
-            own.append(Dot(card.title.removesuffix(" ×2"), one.macs, one.energy_mj, measured, own=True))
+            own.append(Dot(_short(card.title), one.macs, one.energy_mj, measured, own=True, spoilt=bool(card.through_jpeg)))
     known = []
     for name, shape in PRESETS.items():
         one, figure = cost.cost(NetworkSpec(2, *shape), *SIZE), psnr(name, 2, "Set5")
@@ -63,6 +64,11 @@ def dots(cards: Sequence[ModelCard]) -> list[Dot]:
     for name, one in (("FSRCNN", cost.fsrcnn(2, *SIZE)), ("VDSR", cost.vdsr(2, *SIZE))):
         known.append(Dot(name, one.macs, one.energy_mj, PUBLISHED_OTHERS[name], own=False))
     return own + known
+
+
+def _short(title: str) -> str:
+    """A network's name among others of the same factor."""
+    return title.replace(" ×2", "")
 
 
 class Plots(QWidget):
@@ -75,7 +81,10 @@ class Plots(QWidget):
         self._current = ""
         self.macs, self.energy = self._plot(self.tr("MACs (G)")), self._plot(self.tr("Arithmetic energy, 45 nm (mJ)"))
         legend = label(
-            self.tr("Filled: the models here, by their cards. Rings: SESR and others as published. For 640 × 360 pixels, enlarged ×2."),
+            self.tr(
+                "Filled: the models here, by their cards. Rings: SESR and others as published. Diamonds: networks for compressed pictures, "
+                "here on clean ones, which is not what they are for; their cards tell how they do on such."
+            ),
             "small",
             wrap=True,
         )
@@ -91,7 +100,7 @@ class Plots(QWidget):
 
     def show_models(self, cards: Sequence[ModelCard], current: str) -> None:
         """Draw a dot a network; the one called ``current`` is marked."""
-        self._dots, self._current = dots(cards), current.removesuffix(" ×2")
+        self._dots, self._current = dots(cards), _short(current)
         self._draw()
 
     def _plot(self, text: str) -> pyqtgraph.PlotWidget:
@@ -146,7 +155,8 @@ class Plots(QWidget):
         item = pyqtgraph.ScatterPlotItem(
             x=place[:1],
             y=place[1:],
-            size=15 if current else 10,
+            symbol="d" if dot.spoilt else "o",
+            size=15 if current else 12 if dot.spoilt else 10,
             pen=pyqtgraph.mkPen(colour, width=2),
             brush=brush,
             hoverable=True,
@@ -162,17 +172,25 @@ class Plots(QWidget):
 
 
 def anchors(points: Sequence[QPointF], sizes: Sequence[QSize]) -> list[tuple[float, float]]:
-    """For a name of each size beside each point, in pixels, the anchor that keeps it off all points and the names before it."""
+    """For a name of each size beside each point, in pixels, the anchor that keeps it off all points and the names before it.
+
+    Where there is none, the one that covers the least of them.
+    """
     taken = [QRectF(point.x() - DOT / 2, point.y() - DOT / 2, DOT, DOT) for point in points]
     chosen = []
     for number, (point, size) in enumerate(zip(points, sizes, strict=True)):
         width, height = size.width() + 8, size.height() + 4
         places = {anchor: QRectF(point.x() - anchor[0] * width, point.y() - anchor[1] * height, width, height) for anchor in ANCHORS}
         others = taken[:number] + taken[number + 1 :]
-        free = [anchor for anchor, place in places.items() if not any(place.intersects(other) for other in others)]
-        chosen.append((free or ANCHORS)[0])
+        chosen.append(min(ANCHORS, key=lambda anchor: sum(_common(places[anchor], other) for other in others)))
         taken.append(places[chosen[-1]])
     return chosen
+
+
+def _common(one: QRectF, other: QRectF) -> float:
+    """The area that two rectangles share."""
+    both = one.intersected(other)
+    return both.width() * both.height()
 
 
 def _metrics(*, bold: bool) -> QFontMetrics:
