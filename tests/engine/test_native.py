@@ -208,20 +208,23 @@ def test_pixels_do_not_depend_on_who_computes_them(block, kernels, rng):
 
 
 def test_a_slow_threads_rows_are_done_by_the_other_one(kernels, rng, monkeypatch):
-    """One thread is held up after it has taken its first strip, until the other one comes for its fifth."""
+    """One thread is held up after it has taken its first strip, until the other one comes for its twelfth."""
     monkeypatch.setattr(native_strips, "STRIP_BYTES", 40_000)
     backend = NativeBackend(gentle_model(NetworkSpec(2, 1, 8)), threads=2, kernels=kernels)
     y = rng.uniform(0, 1, (400, 40)).astype(np.float32)
-    strips, go_on, here = [], threading.Event(), threading.current_thread()
+    strips, held_up, go_on, here = [], threading.Event(), threading.Event(), threading.current_thread()
 
     def cancelled():
         strips.append(threading.current_thread() is here)
-        if strips.count(True) == 5:
+        if not strips[-1]:
+            held_up.set()
+            return not go_on.wait(60)
+        if strips.count(True) == 12:
             go_on.set()
-        return not (strips[-1] or go_on.wait(60))
+        return not held_up.wait(60)
 
     actual = backend.run(y, cancelled)
-    assert strips.count(True) > 2 * strips.count(False) > 0
+    assert strips.count(True) >= 12 > strips.count(False)
     np.testing.assert_allclose(actual, reference.run(gentle_model(backend.spec), y), atol=1e-4)
 
 
