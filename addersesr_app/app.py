@@ -27,7 +27,7 @@ from addersesr_app.start import make_front
 from addersesr_app.views.main_window import PAGES
 from addersesr_app.views.queue_view import QueueView
 from addersesr_app.views.upscale_page import UpscalePage
-from engine.protocol import Hello, Network, Ready, Survey, Surveyed
+from engine.serve.protocol import Hello, Network, Ready, Survey, Surveyed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from addersesr_app.views.fit_panel import FitPanel
     from addersesr_app.views.models_page import ModelsPage
     from engine.events import Event
-    from engine.protocol import ModelCard
+    from engine.serve.protocol import ModelCard
 
 SAMPLE = Path(resources.__file__).parent / "sample.png"
 PACKAGES = Path(__file__).parent.parent

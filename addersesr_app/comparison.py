@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QImage
 
     from addersesr_app.shared_picture import SharedPicture
-    from engine.protocol import Region
+    from engine.serve.protocol import Region
 
 Mode = Literal["split", "side", "hold", "heat"]
 Side = Literal["left", "right"]

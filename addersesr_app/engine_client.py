@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 
 from engine.events import Event, Failed, Summary
-from engine.protocol import (
+from engine.serve.protocol import (
     Benched,
     Cancel,
     CancelledRequest,
@@ -31,7 +31,7 @@ from engine.protocol import (
     Thumbnailed,
     Told,
 )
-from engine.wire import ProtocolError, parse_event
+from engine.serve.wire import ProtocolError, parse_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

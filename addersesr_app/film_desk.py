@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from addersesr_app.views.film_bar import FilmBar
 from addersesr_app.views.film_panel import FilmPanel
 from engine.events import Event, Failed, Planned, Warned
-from engine.protocol import Output, Plan, Scan, Scanned, Told
+from engine.serve.protocol import Output, Plan, Scan, Scanned, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable

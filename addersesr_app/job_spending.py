@@ -9,7 +9,7 @@ from PySide6.QtCore import QCoreApplication
 
 from addersesr_app.energies import estimated_mj
 from engine.events import Energy
-from engine.protocol import Spent
+from engine.serve.protocol import Spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

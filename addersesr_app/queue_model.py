@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPixmap
 
     from engine.events import Energy, Finished, Planned, Unit
-    from engine.protocol import Network, Output
+    from engine.serve.protocol import Network, Output
 
     AnyIndex = QModelIndex | QPersistentModelIndex
 

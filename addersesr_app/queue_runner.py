@@ -21,7 +21,7 @@ from engine import journal
 from engine.errors import OutputError
 from engine.events import Event, Failed, Finished, Planned, Progress, Skipped, Summary, Warned
 from engine.journal import Entry, Journal
-from engine.protocol import CancelledRequest, Network, Output, Plan, Spent, Thumbnail, Thumbnailed, Told, Upscale
+from engine.serve.protocol import CancelledRequest, Network, Output, Plan, Spent, Thumbnail, Thumbnailed, Told, Upscale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

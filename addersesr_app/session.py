@@ -11,7 +11,7 @@ from addersesr_app.comparison import Patch
 from addersesr_app.shared_picture import SharedPicture
 from engine.errors import TooLargeError
 from engine.events import Event, Failed, Progress, Warned
-from engine.protocol import (
+from engine.serve.protocol import (
     CancelledRequest,
     Open,
     Opened,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from addersesr_app.engine_client import EngineClient
-    from engine.protocol import FilmFacts, ModelCard, Network, Output, Pixels, Region, Request
+    from engine.serve.protocol import FilmFacts, ModelCard, Network, Output, Pixels, Region, Request
 
 State = Literal["empty", "opening", "open", "upscaling", "done", "saving"]
 LOOK_MS = 12

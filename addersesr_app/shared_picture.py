@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sized
     from multiprocessing.shared_memory import SharedMemory
 
-    from engine.protocol import Level, Pixels
+    from engine.serve.protocol import Level, Pixels
 
 BYTES_A_PIXEL = 4
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from engine.protocol import Bench, Benched
+from engine.serve.protocol import Bench, Benched
 
 if TYPE_CHECKING:
     from addersesr_app.engine_client import EngineClient
     from engine.events import Event
-    from engine.protocol import Network
+    from engine.serve.protocol import Network
 
 BENCH_SIZE = (256, 144)
 """Enough to tell, and done before anybody waits for it."""

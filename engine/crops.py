@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine import images
+from engine.heat import heat
 from engine.picture import Picture
-from engine.preview import heat
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from engine.picture import Picture
 if TYPE_CHECKING:
     from pathlib import Path
 
-SERVE = "import sys; from pathlib import Path; from engine.server import serve; sys.exit(serve([Path(sys.argv[1])]))"
+SERVE = "import sys; from pathlib import Path; from engine.serve.server import serve; sys.exit(serve([Path(sys.argv[1])]))"
 SPECS = {
     "tiny-x2": NetworkSpec(2, 2, 8),
     "adder-x2": NetworkSpec(2, 1, 8, "adder"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from addersesr_app.places import places
-from engine.server import serve
+from engine.serve.server import serve
 
 if TYPE_CHECKING:
     import argparse

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from addersesr_app.speeds import Speeds
     from addersesr_app.theme import Theme
     from engine.budget import Budget
-    from engine.protocol import ModelCard, Network
+    from engine.serve.protocol import ModelCard, Network
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from addersesr_app.comparison import Mode
     from addersesr_app.theme import Theme
-    from engine.protocol import ModelCard
+    from engine.serve.protocol import ModelCard
 
 
 class CompareBar(QFrame):

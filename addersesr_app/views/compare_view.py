@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from addersesr_app.comparison import Comparison
 from addersesr_app.viewport import STEP, Viewport
 from addersesr_app.views.compare_painter import HANDLE_RADIUS, ComparePainter
-from engine.protocol import Region
+from engine.serve.protocol import Region
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject
 
 from addersesr_app.energies import estimated_mj
 from engine.events import Energy
-from engine.protocol import Power
+from engine.serve.protocol import Power
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from addersesr_app.theme import Theme
     from addersesr_app.views.energy_dialog import EnergyDialog
     from addersesr_app.views.inspector import Inspector
-    from engine.protocol import ModelCard, Network, Spent
+    from engine.serve.protocol import ModelCard, Network, Spent
 
 
 class Costs(QObject):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from addersesr_app.theme import Theme
     from engine.cost import Accounting, Row
-    from engine.protocol import ModelCard, Power
+    from engine.serve.protocol import ModelCard, Power
 
 SIZE = (980, 760)
 ROW_HEIGHT = 28

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
     from addersesr_app.theme import Theme
-    from engine.protocol import FilmFacts
+    from engine.serve.protocol import FilmFacts
 
 STEPS_WITHOUT_LENGTH = 1
 

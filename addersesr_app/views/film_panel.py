@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.events import Planned
-    from engine.protocol import FilmFacts, Output
+    from engine.serve.protocol import FilmFacts, Output
     from engine.video_options import Effort, Grade
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from addersesr_app.child import Child
     from addersesr_app.theme import Theme
-    from engine.protocol import ModelCard
+    from engine.serve.protocol import ModelCard
 
 FORMATS = (
     ("onnx", "fp32", "ONNX", ".onnx"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from addersesr_app.child import Child
     from addersesr_app.theme import Theme
-    from engine.protocol import ModelCard
+    from engine.serve.protocol import ModelCard
 
 CARD_WIDTH = 330
 MOST_WORDS = 160

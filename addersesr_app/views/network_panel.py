@@ -14,7 +14,7 @@ from addersesr_app.views.strength_row import StrengthRow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.protocol import ModelCard
+    from engine.serve.protocol import ModelCard
 
 
 FULL = 1.0

@@ -14,7 +14,7 @@ from addersesr_app.settings import Preset
 from addersesr_app.views.controls import column, label, row
 from addersesr_app.views.preset_bar import PresetBar
 from engine.naming import DEFAULT_TEMPLATE
-from engine.protocol import Output
+from engine.serve.protocol import Output
 
 if TYPE_CHECKING:
     from addersesr_app.preferences import Preferences

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QSize
 
     from addersesr_app.theme import Theme
-    from engine.protocol import ModelCard
+    from engine.serve.protocol import ModelCard
 
 SIZE = (640, 360)
 HEIGHT = 260

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from addersesr_app.preferences import Preferences
     from addersesr_app.theme import Theme
-    from engine.protocol import BackendCard
+    from engine.serve.protocol import BackendCard
 
 WIDTH = 760
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from addersesr_app.run_desk import Runs
     from addersesr_app.theme import Theme
     from engine.network import Precision
-    from engine.protocol import ModelCard
+    from engine.serve.protocol import ModelCard
 
 ROW = 32
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from addersesr_app.run_client import RunClient
     from addersesr_app.run_desk import Runs
     from addersesr_app.theme import Theme
-    from engine.protocol import ModelCard
+    from engine.serve.protocol import ModelCard
 
 FORMATS = (
     ("onnx", "fp32", "ONNX", ".onnx"),

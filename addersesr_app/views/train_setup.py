@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from addersesr_app.run_desk import Runs
     from addersesr_app.theme import Theme
-    from engine.protocol import ModelCard
+    from engine.serve.protocol import ModelCard
 
 STEPS = ("data", "network", "run")
 WIDTH = 1100

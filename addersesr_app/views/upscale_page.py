@@ -19,7 +19,7 @@ from addersesr_app.views.costs import Costs
 from addersesr_app.views.inspector import Inspector
 from addersesr_app.views.page_keys import PageKeys
 from engine.material import suiting, trained_for
-from engine.protocol import Network
+from engine.serve.protocol import Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from addersesr_app.views.empty_view import EmptyView
     from addersesr_app.views.keys_dialog import KeysDialog
     from addersesr_app.views.queue_view import QueueView
-    from engine.protocol import ModelCard, Opened
+    from engine.serve.protocol import ModelCard, Opened
 
 WRITABLE = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp);;TIFF (*.tif *.tiff);;AVIF (*.avif);;BMP (*.bmp)"
 MARGIN = 24

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from PySide6.QtGui import QColor, QColorSpace, QImage
 
-from engine.screen_colours import to_srgb
+from engine.serve.screen_colours import to_srgb
 from tests.windows import WAIT_MS, pixels_of
 
 WIDE = bytes(QColorSpace(QColorSpace.NamedColorSpace.DisplayP3).iccProfile().data())

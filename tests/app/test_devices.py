@@ -9,7 +9,7 @@ from addersesr_app.preferences import Preferences
 from addersesr_app.settings import Engine, Settings
 from addersesr_app.theme import Theme
 from addersesr_app.views.settings_page import SettingsPage
-from engine.protocol import BackendCard
+from engine.serve.protocol import BackendCard
 from tests.windows import WAIT_MS
 
 CARDS = (

@@ -13,8 +13,8 @@ from addersesr_app.app import Application
 from addersesr_app.energies import added, labels, total, words
 from engine import cost, weights
 from engine.events import Energy
-from engine.protocol import Network
 from engine.quantise import quantise
+from engine.serve.protocol import Network
 from tests.windows import SPECS, end_application, make_application, mild, places_in, store_photo, until
 
 METERED = """
@@ -24,7 +24,7 @@ from engine.bench import Calibration, machine
 from engine.catalogue import Catalogue
 from engine.jobs import Tools
 from engine.power import RaplMeter
-from engine.server import Server
+from engine.serve.server import Server
 zone = Path(sys.argv[2]) / "class/powercap/intel-rapl:0"
 def run_on():
     for count in range(1, 10**9):

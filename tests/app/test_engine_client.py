@@ -6,7 +6,7 @@ import pytest
 
 from addersesr_app.engine_client import STOPPED, EngineClient
 from engine.events import Failed, Progress
-from engine.protocol import Bench, CancelledRequest, Hello, Network, Output, Preview, Ready, Region, Show, Told, Upscale
+from engine.serve.protocol import Bench, CancelledRequest, Hello, Network, Output, Preview, Ready, Region, Show, Told, Upscale
 from tests.windows import SERVE, store_photo
 
 DEAF = """

@@ -8,10 +8,10 @@ from addersesr_app import film_words
 from engine import weights
 from engine.backends import choose
 from engine.events import Energy, Finished, Planned, Prediction
-from engine.protocol import Region
-from engine.sights import upscale_region
+from engine.serve.protocol import Region
+from engine.serve.sights import upscale_region
+from engine.serve.video_stills import frame_at
 from engine.upscaler import Upscaler
-from engine.video_stills import frame_at
 from tests.clips import frames_of, store_walk, times_of
 from tests.tv import moments, store, woven
 from tests.windows import pixels_of, store_photo, until

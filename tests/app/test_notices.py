@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog
 
 from engine import images
 from engine.picture import Metadata, Picture
-from engine.protocol import Output
+from engine.serve.protocol import Output
 from tests.windows import WAIT_MS, store_photo, until
 
 

@@ -30,7 +30,7 @@ class Window(start.MainWindow):
         self.seen.connect(self.tell)
     def tell(self):
         told.append(self.grab().toImage().pixelColor(400, 60).name())
-        told.append([name for name in ("addersesr_app.app", "engine.protocol", "tomllib") if name in sys.modules])
+        told.append([name for name in ("addersesr_app.app", "engine.serve.protocol", "tomllib") if name in sys.modules])
     def furnish(self, makers):
         super().furnish(makers)
         told.append(self.page)

@@ -19,7 +19,7 @@ import numpy as np
 
 from engine import images
 from engine.picture import Picture
-from engine.protocol import Network, Preview, Region, Release
+from engine.serve.protocol import Network, Preview, Region, Release
 
 ROOT = Path(__file__).parent.parent.parent
 ROUNDS = 15
@@ -65,8 +65,8 @@ def main() -> None:
         images.write(Picture(np.kron(small, np.ones((10, 10, 1), np.uint8))), path)
         for model, precision in NETWORKS:
             network = Network(model, precision=precision)
-            engine.preview(path, network)
-            times = [engine.preview(path, network) for _ in range(ROUNDS)]
+            engine.serve.preview(path, network)
+            times = [engine.serve.preview(path, network) for _ in range(ROUNDS)]
             clock, processor = ([1000 * one[part] for one in times] for part in (0, 1))
             print(f"{model:16} {precision}: {median(clock):4.0f} ms (least {min(clock):.0f}), processor {np.mean(processor):4.0f} ms")  # noqa: T201
     engine.close()

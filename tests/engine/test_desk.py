@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine import images, preview, protocol, wire
+from engine import images
 from engine.catalogue import Catalogue
-from engine.desk import Desk
 from engine.errors import TooLargeError
 from engine.events import Warned
 from engine.jobs import Tools
 from engine.network import NetworkSpec
 from engine.picture import Picture
 from engine.provenance import recorded
+from engine.serve import preview, protocol, wire
+from engine.serve.desk import Desk
 from tests.commands import photo, store, store_model
 from tests.foreign import network, saved
 

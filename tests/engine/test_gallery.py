@@ -3,8 +3,8 @@ from multiprocessing.shared_memory import SharedMemory
 import numpy as np
 import pytest
 
-from engine.gallery import Wall
 from engine.picture import Picture
+from engine.serve.gallery import Wall
 
 
 @pytest.fixture

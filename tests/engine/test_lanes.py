@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from engine.lanes import Lane, Ticket
+from engine.serve.lanes import Lane, Ticket
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 
 from engine.errors import OutputError
 from engine.events import Energy, Finished, Progress, Started
-from engine.ledger import Ledger
+from engine.serve.ledger import Ledger
 
 
 def finished(name, output):

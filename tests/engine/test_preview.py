@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from engine import preview
 from engine.backends import choose
 from engine.network import NetworkSpec
 from engine.picture import Picture
-from engine.protocol import Region
 from engine.resize import imresize
+from engine.serve import preview
+from engine.serve.protocol import Region
 from engine.upscaler import Upscaler
 from tests.windows import mild
 

@@ -19,8 +19,8 @@ from engine.events import Finished, Warned
 from engine.jobs import Job, Settings, Tools
 from engine.network import NetworkSpec
 from engine.picture import Picture
-from engine.protocol import Network
-from engine.runners import Runners
+from engine.serve.protocol import Network
+from engine.serve.runners import Runners
 from tests.commands import photo, store_model
 from tests.conftest import ROOT
 from tests.networks import random_model

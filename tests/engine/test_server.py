@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from engine import images, protocol, weights, wire
+from engine import images, weights
 from engine.backends import choose
 from engine.events import Failed, Finished, Progress, Summary
 from engine.network import NetworkSpec
 from engine.picture import Picture
+from engine.serve import protocol, wire
 from engine.upscaler import Upscaler
 from tests.windows import mild
 
@@ -36,7 +37,7 @@ class Talk:
     """A server process and a conversation with it."""
 
     def __init__(self, folder):
-        code = "import sys; from pathlib import Path; from engine.server import serve; sys.exit(serve([Path(sys.argv[1])]))"
+        code = "import sys; from pathlib import Path; from engine.serve.server import serve; sys.exit(serve([Path(sys.argv[1])]))"
         command = [sys.executable, "-W", "error", "-c", code, str(folder)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
 

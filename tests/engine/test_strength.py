@@ -17,9 +17,9 @@ from engine.events import Failed, Finished, Warned
 from engine.jobs import Job, Settings, Tools
 from engine.network import NetworkSpec
 from engine.picture import Picture
-from engine.protocol import Network
-from engine.runners import Runners
 from engine.selection import Target, select
+from engine.serve.protocol import Network
+from engine.serve.runners import Runners
 from tests.commands import photo, store_model
 from tests.networks import random_model
 

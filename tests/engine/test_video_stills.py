@@ -9,15 +9,15 @@ from av.video.reformatter import ColorRange
 
 from engine.backends import choose
 from engine.events import Planned
-from engine.protocol import Region
-from engine.sights import film_facts, thumbnail, upscale_region
+from engine.serve.protocol import Region
+from engine.serve.sights import film_facts, thumbnail, upscale_region
+from engine.serve.video_stills import frame_at
+from engine.serve.wire import parse_event
 from engine.upscaler import Upscaler
 from engine.video_planes import Planes, planes_of, sampling
 from engine.video_rgb import to_rgb, upright
 from engine.video_source import Colours, examine
-from engine.video_stills import frame_at
 from engine.weights import read
-from engine.wire import parse_event
 from tests.clips import frames_of, luma_of, store_clip, store_walk
 from tests.films import output_of, upscaled
 from tests.tv import moments, pulled_down, store, woven

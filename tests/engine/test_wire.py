@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from engine import events, protocol
-from engine.wire import ProtocolError, parse_event, parse_request
+from engine import events
+from engine.serve import protocol
+from engine.serve.wire import ProtocolError, parse_event, parse_request
 
 NETWORK = protocol.Network("sesr-m5-x2", threads=2)
 PIXELS = protocol.Pixels("block", False, (protocol.Level(4, 3, 0), protocol.Level(2, 2, 48)))

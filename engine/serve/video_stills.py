@@ -10,8 +10,8 @@ import numpy as np
 
 from engine.errors import VideoError
 from engine.picture import Picture
-from engine.preview import FILTER_REACH, crop_to, margins
-from engine.protocol_records import Region
+from engine.serve.preview import FILTER_REACH, crop_to, margins
+from engine.serve.protocol_records import Region
 from engine.tiles import run
 from engine.video_fields import scan
 from engine.video_frames import still_at
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from engine.preview import Margins
+    from engine.serve.preview import Margins
     from engine.upscaler import Upscaler
 
 FORMAT = "video"

@@ -14,13 +14,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from engine.bench import load
 from engine.catalogue import Catalogue
-from engine.desk import Desk
 from engine.errors import AdderSESRError, Cancelled
 from engine.events import Event, Failed
 from engine.jobs import Tools
-from engine.lanes import Lane, Ticket
 from engine.power import find_meters
-from engine.protocol import (
+from engine.serve.desk import Desk
+from engine.serve.lanes import Lane, Ticket
+from engine.serve.protocol import (
     Bench,
     Cancel,
     CancelledRequest,
@@ -42,13 +42,13 @@ from engine.protocol import (
     Told,
     Upscale,
 )
-from engine.wire import parse_request
+from engine.serve.wire import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from engine.desk import Asked, Tell
+    from engine.serve.desk import Asked, Tell
 
 CLOSING_S = 2.0
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.existing import Existing  # noqa: TC001 (read at run time by `engine.wire`)
+from engine.existing import Existing  # noqa: TC001 (read at run time by `engine.serve.wire`)
 from engine.network import ForeignSpec, NetworkSpec, Spec
 from engine.video_options import Effort, Grade  # noqa: TC001 (as before)
 

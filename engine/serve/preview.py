@@ -23,13 +23,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from engine.protocol import Region
+    from engine.serve.protocol import Region
     from engine.upscaler import Upscaler
 
 CUBIC_REACH = 4
 FILTER_REACH = 16
 """OpenCV's filters round the last columns of an array otherwise than the rest; with this much context those are cut off."""
-HEAT_GAIN = 8
 STRIP_PIXELS = 1 << 22
 """Of a picture that is made small, at a time."""
 METHODS = ("nearest", "bicubic", "lanczos")
@@ -148,14 +147,6 @@ def _shrunk(strip: Strip, factor: int) -> Strip:
         return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))
 
     return Strip(mean(strip.pixels), None if strip.alpha is None else mean(strip.alpha))
-
-
-def heat(left: Picture, right: Picture) -> Picture:
-    """Where the sides differ: the largest difference of a pixel's channels, `HEAT_GAIN` times, from dark over red to white."""
-    difference = cv2.absdiff(left.rgb8(), right.rgb8()).max(axis=2)
-    gained = cv2.convertScaleAbs(difference, alpha=HEAT_GAIN)
-    coloured = cv2.applyColorMap(gained, cv2.COLORMAP_INFERNO)
-    return Picture(np.ascontiguousarray(coloured[..., ::-1]))
 
 
 def crop_to(picture: Picture, wide: Margins, region: Region, scale: int) -> Picture:

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from engine.errors import OutputError
-from engine.protocol import Level, Pixels
-from engine.screen_colours import to_srgb
+from engine.serve.protocol import Level, Pixels
+from engine.serve.screen_colours import to_srgb
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine import images, jobs, preview, provenance, sights, strength
+from engine import images, jobs, provenance, strength
 from engine.backends import choose
-from engine.cards import backend_card, model_card
 from engine.errors import BackendError, OutputError, PictureError
 from engine.events import Event, Failed, Finished, Progress, Skipped, Summary, Warned
 from engine.formats import losses
-from engine.gallery import MOST_SHOWN_PIXELS, Gallery, Wall, check_shown
-from engine.ledger import Ledger
+from engine.heat import heat
 from engine.planning import plan
-from engine.protocol import (
+from engine.rows import Layout
+from engine.selection import Target, select
+from engine.serve import preview, sights
+from engine.serve.cards import backend_card, model_card
+from engine.serve.gallery import MOST_SHOWN_PIXELS, Gallery, Wall, check_shown
+from engine.serve.ledger import Ledger
+from engine.serve.protocol import (
     Bench,
     Benched,
     Hello,
@@ -48,10 +52,8 @@ from engine.protocol import (
     Told,
     Upscale,
 )
-from engine.rows import Layout
-from engine.runners import Runners
-from engine.selection import Target, select
-from engine.spending import Spending
+from engine.serve.runners import Runners
+from engine.serve.spending import Spending
 from engine.suited import finding
 from engine.upscaler import Upscaler
 from engine.video_options import Excerpt
@@ -134,7 +136,7 @@ class Desk:
         left, right = self._sides(request, cancelled) if request.reduce == 1 else self._reduced_sides(request, cancelled)
         seconds = time.perf_counter() - start
         shown = [self._wall.hang(side, whole_only=True, passing=True) for side in (left, right)]
-        warm = self._wall.hang(preview.heat(left, right), whole_only=True, passing=True) if request.heat else None
+        warm = self._wall.hang(heat(left, right), whole_only=True, passing=True) if request.heat else None
         return Previewed(
             request.id,
             request.path,

@@ -2,7 +2,7 @@
 
 A request is ``{"request": NAME, "id": N, …}``; every event that answers it carries the same ``id``. A request ends with exactly
 one of its own closing event, ``cancelled``, or ``failed`` without an ``input``. Pixels do not travel in the lines: `Pixels`
-names a block of shared memory, which the window maps and then gives back with ``release``. `engine.wire` reads the lines.
+names a block of shared memory, which the window maps and then gives back with ``release``. `engine.serve.wire` reads the lines.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from engine import events
-from engine.material import Material  # noqa: TC001 (read at run time by `engine.wire`)
-from engine.protocol_records import BackendCard, FilmFacts, Level, ModelCard, Network, Output, Pixels, Power, Region
+from engine.material import Material  # noqa: TC001 (read at run time by `engine.serve.wire`)
+from engine.serve.protocol_records import BackendCard, FilmFacts, Level, ModelCard, Network, Output, Pixels, Power, Region
 
 __all__ = ["BackendCard", "FilmFacts", "Level", "ModelCard", "Network", "Output", "Pixels", "Power", "Region"]
 """What is defined elsewhere and belongs to the language all the same."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.events import Event, Progress
 from engine.power import Measurement
-from engine.protocol import Spent
+from engine.serve.protocol import Spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

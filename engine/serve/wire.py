@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from engine import events
 from engine.errors import AdderSESRError
-from engine.protocol import (
+from engine.serve.protocol import (
     Bench,
     Benched,
     Cancel,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine.network import ForeignSpec, NetworkSpec
-from engine.protocol import BackendCard, ModelCard
-from engine.protocol_records import JpegFigure
+from engine.serve.protocol import BackendCard, ModelCard
+from engine.serve.protocol_records import JpegFigure
 
 if TYPE_CHECKING:
     from engine.backends.choose import BackendInfo

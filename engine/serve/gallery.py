@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import display, images
+from engine import images
 from engine.errors import PictureError, TooLargeError
 from engine.kinds import kind_of
+from engine.serve import display
 
 if TYPE_CHECKING:
     from multiprocessing.shared_memory import SharedMemory
 
     from engine.picture import Picture
-    from engine.protocol import Network, Pixels
+    from engine.serve.protocol import Network, Pixels
 
 KEPT_PICTURES = 2
 SPARE_BLOCKS = 3
@@ -144,7 +145,7 @@ def check_shown(path: str, width: int, height: int, what: str = "") -> None:
 def _read(stamp: Stamp) -> Picture:
     path = stamp.path
     if kind_of(Path(path)) == "video":
-        from engine.video_stills import frame_at  # noqa: PLC0415 (it loads FFmpeg, which pictures do not need)
+        from engine.serve.video_stills import frame_at  # noqa: PLC0415 (it loads FFmpeg, which pictures do not need)
 
         return frame_at(Path(path), stamp.at_s or 0.0, deinterlaced=stamp.deinterlaced)
     with images.reading(Path(path)) as source:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine import strength
 from engine.backends import choose
-from engine.gallery import Stamp, stamp_of
+from engine.serve.gallery import Stamp, stamp_of
 from engine.upscaler import Upscaler
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.catalogue import Catalogue, Entry
     from engine.errors import BackendError
     from engine.foreign import AnyModel
-    from engine.protocol import Network
+    from engine.serve.protocol import Network
 
 
 MOST_KEPT = 12
