@@ -25,16 +25,18 @@ if TYPE_CHECKING:
     Shrink = Callable[[NDArray[Any], int], NDArray[Any]]
 
 Kind = Literal["photo", "video"]
-BLURRED, NOISY, COMPRESSED = 0.1, 0.1, 0.7
-"""How often each happens. What is spared them all, a quarter, is a clean picture: a network that sees few of them smooths them all."""
+BLURRED, NOISY, COMPRESSED = 0.04, 0.05, 0.6
+"""How often each happens. What is spared them all, a third, is a clean picture: a network that sees few of them smooths them all."""
+BICUBIC = 0.9
+"""How often the scaling is bicubic. Nothing in a patch tells how it was scaled, so a network that sees many ways hedges."""
 MOST_BLUR = 1.2
 """Standard deviation of the blur, in low-resolution pixels."""
 MOST_NOISE = 6.0
 """Standard deviation of the noise, in 8-bit levels."""
 QUALITIES = (25, 96)
 SUBSAMPLINGS = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
-CODECS = (("libx264", "crf", (20, 33)), ("mpeg4", "qscale", (2, 9)), ("mpeg2video", "qscale", (2, 9)))
-"""Video codecs with the option that sets their quality, and its range."""
+CODECS = (("libx264", (20, 33)), ("mpeg4", (2, 12)), ("mpeg2video", (2, 12)), ("mjpeg", (2, 16)))
+"""Video codecs with the range of what sets their quality: x264's constant rate factor, the others' quantiser."""
 RATE = Fraction(25)
 
 
@@ -76,10 +78,10 @@ def blurred(pixels: NDArray[np.uint8], scale: int, rng: np.random.Generator) -> 
 
 
 def smaller(pixels: NDArray[np.uint8], scale: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Scaled down by bicubic as MATLAB's, or as often by another way in use: area, bilinear, Lanczos. All keep the picture's place."""
+    """Scaled down by bicubic as MATLAB's, or at times by another way in use: area, bilinear, Lanczos. All keep the picture's place."""
     height, width = pixels.shape[0] // scale, pixels.shape[1] // scale
     method = rng.choice([cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_LANCZOS4])
-    if rng.random() < 0.5:
+    if rng.random() < BICUBIC:
         return imresize(pixels, height, width)
     return cast("NDArray[np.uint8]", cv2.resize(pixels, (width, height), interpolation=int(method)))
 
@@ -102,16 +104,22 @@ def as_jpeg(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
 
 def as_video(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Through a video codec: the last of three frames of a still, so that it is predicted as most frames are; 4:2:0."""
+    codec, (low, high) = CODECS[int(rng.integers(len(CODECS)))]
+    return through_codec(pixels, codec, int(rng.integers(low, high + 1)), rng)
+
+
+def through_codec(pixels: NDArray[np.uint8], codec: str, quality: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """What one of ``CODECS`` makes of a picture at one quality."""
     import av  # noqa: PLC0415 - slow to import, and only this needs it
 
-    codec, option, (low, high) = CODECS[int(rng.integers(len(CODECS)))]
+    options = {"crf": str(quality)} if codec == "libx264" else {"qmin": str(quality), "qmax": str(quality)}
     colour = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
     height, width = colour.shape[:2]
     even = np.pad(colour, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     memory = io.BytesIO()
     with av.open(memory, "w", format="matroska") as container:
-        stream: Any = container.add_stream(codec, rate=RATE, options={option: str(int(rng.integers(low, high + 1))), "threads": "1"})
-        stream.width, stream.height, stream.pix_fmt = even.shape[1], even.shape[0], "yuv420p"
+        stream: Any = container.add_stream(codec, rate=RATE, options={**options, "threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = even.shape[1], even.shape[0], "yuvj420p" if codec == "mjpeg" else "yuv420p"
         for number in range(3):
             frame = av.VideoFrame.from_ndarray(_clipped(even + rng.normal(0, 1, even.shape) * (number < 2)), format="rgb24")
             container.mux(stream.encode(frame))
