@@ -24,6 +24,13 @@ MAX_PIXELS = 500_000_000
 MAX_WHOLE_PIXELS = 120_000_000
 MAX_WHOLE_BYTES = 360_000_000
 """The limits for pictures that are decoded whole."""
+CODEC_ROWS = 1120
+"""Rows of a source that libvips holds, reading it and writing it twice as large (measured with TIFF at 200,000 pixels a row)."""
+NETWORK_COLUMN, NETWORK_COLUMN_ALPHA = 5_000, 8_300
+"""Bytes that strips on their way through a network take for each pixel of a row (measured at 100,000)."""
+BASE_BYTES = 350_000_000
+"""What does not grow with the rows: the program, its libraries, the network's tiles."""
+MOST_STRIP_BYTES = 1_450_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,18 @@ def check_writable(path: Path, layout: Layout) -> None:
         limit = f"{most // 1_000_000} megapixels"
         raise PictureError(
             f"{here} are over the {limit} that can be written as {_described(kind, fitted)}; choose PNG, JPEG or integer TIFF"
+        )
+
+
+def check_by_strips(path: Path, layout: Layout) -> None:
+    """Raise PictureError where ``path``'s rows are so long that even strips of them would take too much memory."""
+    samples = ((1 if layout.grey else 3) + layout.alpha) * layout.dtype.itemsize
+    a_column = CODEC_ROWS * samples + (NETWORK_COLUMN_ALPHA if layout.alpha else NETWORK_COLUMN)
+    needed, widest = BASE_BYTES + layout.width * a_column, (MOST_STRIP_BYTES - BASE_BYTES) // a_column
+    if needed > MOST_STRIP_BYTES:
+        raise PictureError(
+            f"{path}: rows of {layout.width} pixels would take {needed / 1e9:.1f} GB of memory, over the limit of "
+            f"{MOST_STRIP_BYTES / 1e9:.1f} GB; cut it into pieces of at most {widest} pixels in width"
         )
 
 

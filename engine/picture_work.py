@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine import images, provenance, redo
 from engine.errors import BackendError, OutputError
 from engine.events import Event, Finished, Planned
-from engine.formats import FORMATS, kind_of, losses
+from engine.formats import FORMATS, check_by_strips, kind_of, losses
 from engine.naming import next_free
 from engine.rows import PageRows
 from engine.upscaler import Upscaler, steps_to
@@ -81,6 +81,7 @@ def _attempt(
 ) -> None:
     """Run the network over ``source`` and store what comes out at ``output``."""
     settings = shop.settings
+    check_by_strips(source.path, source.layout)
     upscaler = Upscaler(shop.ready(model, report), tile=settings.tile)
     taken = source if _kept_pages(source, output) == source.layout.pages else PageRows(source, 0)
     layout, strips = upscaler.stream(taken, report.progress, cancelled, size)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 AVIF_DEEP_BITS = 12
 BIG_TIFF_BYTES = 3 * 2**30
+TIFF_ROWS, WIDE_TIFF_ROWS, WIDE_ROW_BYTES = 128, 16, 1 << 16
+"""How many rows are compressed together; the library holds some times as many, so of rows of more than so many bytes fewer."""
 QUEUED = 4
 
 
@@ -105,7 +107,8 @@ def _options(layout: Layout, kind: str, quality: int) -> dict[str, Any]:
     channels = (1 if layout.grey else 3) + layout.alpha
     size = layout.total_rows * layout.width * channels * layout.dtype.itemsize
     predictor = "float" if layout.dtype.kind == "f" else "horizontal"
-    return {"compression": "deflate", "predictor": predictor, "bigtiff": size > BIG_TIFF_BYTES}
+    lines = WIDE_TIFF_ROWS if size > layout.total_rows * WIDE_ROW_BYTES else TIFF_ROWS
+    return {"compression": "deflate", "predictor": predictor, "bigtiff": size > BIG_TIFF_BYTES, "tile_height": lines}
 
 
 def _described(image: pyvips.Image, layout: Layout, metadata: Metadata) -> tuple[pyvips.Image, str]:

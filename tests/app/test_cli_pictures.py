@@ -102,3 +102,11 @@ def test_names_that_cannot_be_are_refused_in_a_line(command, model_file, tmp_pat
     unknown = command("upscale", tmp_path / f"{'n' * 300}.png", "--model", model_file)
     assert (unknown.status, "file name too long" in unknown.err.lower()) == (1, True)
     assert tree(tmp_path) == ["photo.png"]
+
+
+def test_a_picture_of_too_long_rows_fails_before_the_work(command, model_file, tmp_path):
+    Image.fromarray(np.zeros((9, 140_000, 3), np.uint8)).save(tmp_path / "wide.png")
+    done = command("upscale", tmp_path / "wide.png", "--model", model_file)
+    assert done.status == 1
+    assert "wide.png: rows of 140000 pixels would take 1.5 GB of memory, over the limit" in done.err
+    assert not (tmp_path / "wide_x2.png").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -17,7 +18,7 @@ from engine import images
 from engine.codecs import pnm
 from engine.colour import Span
 from engine.errors import PictureError
-from engine.formats import check_writable
+from engine.formats import check_by_strips, check_writable
 from engine.picture import Picture
 from engine.rows import Layout
 from tests.conftest import ROOT
@@ -206,6 +207,16 @@ def test_formats_that_cannot_hold_a_picture_say_so_before_the_work(tmp_path: Pat
     for name in ("p.webp", "p.avif", "p.bmp", "p.tif", "p.pfm", "p.gif"):
         check_writable(tmp_path / name, Layout(6000, 8000, False, True, np.dtype(np.float32), Span(0, 1)))
     check_writable(tmp_path / "p.pfm", Layout(20_000, 20_000, False, False, np.dtype(np.float32), Span(0, 1)))
+
+
+def test_rows_too_long_for_strips_are_refused_with_the_numbers(tmp_path: Path) -> None:
+    deep = Layout(20, 100_000, False, True, np.dtype(np.uint16), Span.of(np.uint16))
+    with pytest.raises(
+        PictureError, match=r"p\.tif: rows of 100000 pixels would take 2\.1 GB of memory, over .* 1\.4 GB; .* at most 63\d\d\d pixels"
+    ):
+        check_by_strips(tmp_path / "p.tif", deep)
+    check_by_strips(tmp_path / "p.tif", replace(deep, width=60_000))
+    check_by_strips(tmp_path / "p.png", replace(deep, width=120_000, alpha=False, dtype=np.dtype(np.uint8)))
 
 
 PEAK = """
