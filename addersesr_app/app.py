@@ -281,9 +281,8 @@ class Application(QObject):
 
     def _queue_ended(self) -> None:
         """Say what became of the queue, and ask for a look."""
-        states = [job.state for job in self.queue.model.jobs]
-        failed = states.count("failed")
-        texts = [self.tr("The queue is through: {count} done").format(count=states.count("done"))]
+        done, failed = self.queue.model.outcome()
+        texts = [self.tr("The queue is through: {count} done").format(count=done)]
         texts += [self.tr("{count} failed").format(count=failed)] if failed else []
         text = ", ".join(texts) + "."
         self.upscale_page.banner.say_error(text) if failed else self.upscale_page.banner.say(text)

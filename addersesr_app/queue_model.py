@@ -111,6 +111,11 @@ class QueueModel(QAbstractListModel):
             return "\n".join([job.path, *told]) if told else job.message or job.path
         return {int(Role.JOB): job, int(Role.FRACTION): job.fraction}.get(role)
 
+    def outcome(self) -> tuple[int, int]:
+        """How many files are done and how many failed, those of folders counted one by one."""
+        done = sum(len(job.finished) or job.state == "done" for job in self.jobs)
+        return done, sum(len(job.errors) or job.state == "failed" for job in self.jobs)
+
     def describe(self, job: QueueJob) -> str:
         """A job's state in words."""
         match job.state:

@@ -164,7 +164,7 @@ def codec_of(path: Path) -> Codec:
     """The codec of the film in a file. Raises VideoError."""
     with open_video(path) as container:
         codec = video_stream(container, path).codec_context.codec
-        return Codec(codec.canonical_name, codec.long_name, bool(codec.lossy))
+        return Codec(codec.canonical_name, codec.long_name.partition(" / ")[0], bool(codec.lossy))
 
 
 def open_video(path: Path) -> InputContainer:

@@ -118,7 +118,13 @@ class NetworkPanel(QWidget):
         parts = [self.tr("{count} parameters").format(count=numbers_shown.count(card.parameters))]
         if card.block == "adder":
             parts.insert(0, self.tr("adder layers"))
-        parts += [f"{name} {value:.2f} dB" for name, value in card.psnr[:1]]
+        if card.through_jpeg:
+            middle = card.through_jpeg[len(card.through_jpeg) // 2 - 1]
+            told = self.tr("{set} through JPEG of quality {quality} {value} dB, bicubic {other}")
+            values = {"quality": middle.quality, "value": f"{middle.own:.2f}", "other": f"{middle.bicubic:.2f}"}
+            parts.append(told.format(set=card.jpeg_set, **values))
+        else:
+            parts += [f"{name} {value:.2f} dB" for name, value in card.psnr[:1]]
         self._summary.setText(" · ".join(parts))
         before = self.precisions.value()
         self.precisions.set_choices([(name, name) for name in card.precisions])

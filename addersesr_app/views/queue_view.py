@@ -99,9 +99,10 @@ class JobDelegate(QStyledItemDelegate):
         painter.drawRoundedRect(QRectF(rect.topLeft(), rect.size()).adjusted(0, 0, -rect.width() * (1 - (job.fraction or 0.02)), 0), 2, 2)
 
     def _paint_state(self, painter: QPainter, job: QueueJob, rect: QRect) -> None:
-        name = STATE_ICONS.get(job.state)
+        state = "failed" if job.state == "done" and job.errors else job.state
+        name = STATE_ICONS.get(state)
         if name is not None:
-            colour = {"done": "accent", "failed": "danger"}.get(job.state, "muted")
+            colour = {"done": "accent", "failed": "danger"}.get(state, "muted")
             painter.drawPixmap(rect.right() - 30, rect.center().y() - 9, self._theme.pixmap(name, colour, 18, 2.0))
 
 

@@ -85,6 +85,21 @@ def test_a_folder_is_mirrored(application, qtbot, tmp_path):
     assert made == ["in_x2/0.png", "in_x2/deep/0.png", "in_x2/deep/1.png"]
 
 
+def test_a_folders_bad_files_are_counted_one_by_one(application, qtbot, tmp_path):
+    good, _ = photos(tmp_path / "in", 2)
+    bad = tmp_path / "in" / "bad.png"
+    bad.write_bytes(good.read_bytes()[:200])
+    application.open([tmp_path / "in"])
+    ready(application, qtbot)
+    application.queue.start()
+    until(qtbot, lambda: is_idle(application))
+    assert "2 done, 1 failed" in application.upscale_page.banner.text()
+    bad.write_bytes(good.read_bytes())
+    qtbot.mouseClick(application.queue_view.retry, Qt.MouseButton.LeftButton)
+    until(qtbot, lambda: is_idle(application))
+    assert "3 done." in application.upscale_page.banner.text()
+
+
 def test_pausing_holds_the_work_and_starting_goes_on(application, qtbot, tmp_path):
     (path,) = photos(tmp_path, 1, 600)
     application.open([path, path.with_name("0.png")][:1] + photos(tmp_path / "small", 1))
