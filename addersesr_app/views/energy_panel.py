@@ -43,13 +43,14 @@ class EnergyPanel(QWidget):
         self._spec: Spec | None = None
         self._precision: Precision = "fp32"
         self._size: tuple[int, int] | None = None
+        self._title = label(self.tr("COST OF THIS PICTURE"), "section")
         self._headline, self._headline_unit = label("–", "number"), label("", "small")
         self._time, self._time_note = label("–", "number"), label("", "small")
         self._saving = label("", "small", wrap=True)
         self._heads = {name: label(text, "section") for name, text in zip(COLUMNS, (self.tr("Chosen"), "FSRCNN", "VDSR"), strict=True)}
         self.setLayout(
             column(
-                row(label(self.tr("COST OF THIS PICTURE"), "section"), -1, self.sources),
+                row(self._title, -1, self.sources),
                 row(
                     column(self._headline, self._headline_unit, spacing=0),
                     -1,
@@ -90,6 +91,10 @@ class EnergyPanel(QWidget):
         """Count operations otherwise."""
         self._accounting = accounting
         self._update()
+
+    def show_kind(self, *, film: bool) -> None:
+        """Say whether the costs are for a picture or for a frame of a film."""
+        self._title.setText(self.tr("COST OF EACH FRAME") if film else self.tr("COST OF THIS PICTURE"))
 
     def show_size(self, width: int, height: int) -> None:
         """Count for a picture of this many input pixels."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from addersesr_app.theme import Theme
 
 PAGES = ("upscale", "train", "models", "settings")
-READABLE = "*.png *.jpg *.jpeg *.jpe *.jfif *.webp *.tif *.tiff *.bmp *.avif *.jp2 *.pnm *.ppm *.pgm"
 
 
 class MainWindow(QMainWindow):
@@ -86,13 +85,24 @@ class MainWindow(QMainWindow):
         self._pages[name].setFocus()
 
     def ask_for_files(self) -> None:
-        """Let a person choose pictures."""
+        """Let a person choose pictures and films."""
         from PySide6.QtWidgets import QFileDialog  # noqa: PLC0415 (as above)
 
-        chosen, _ = QFileDialog.getOpenFileNames(
-            self, self.tr("Open pictures"), "", self.tr("Pictures ({patterns});;All files (*)").format(patterns=READABLE)
-        )
+        chosen, _ = QFileDialog.getOpenFileNames(self, self.tr("Open pictures and films"), "", self.file_filter())
         self._give([Path(name) for name in chosen])
+
+    def file_filter(self) -> str:
+        """What the dialog for files offers: all that can be read."""
+        from engine.formats import READABLE_ENDINGS  # noqa: PLC0415 (as above)
+        from engine.kinds import VIDEO_EXTENSIONS  # noqa: PLC0415
+
+        kinds = {
+            self.tr("Pictures and films"): READABLE_ENDINGS | VIDEO_EXTENSIONS,
+            self.tr("Pictures"): READABLE_ENDINGS,
+            self.tr("Films"): VIDEO_EXTENSIONS,
+        }
+        filters = [f"{name} ({' '.join(f'*{ending}' for ending in sorted(endings))})" for name, endings in kinds.items()]
+        return ";;".join([*filters, self.tr("All files (*)")])
 
     def paste(self) -> None:
         """Take files or a picture from the clipboard."""

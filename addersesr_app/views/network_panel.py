@@ -120,7 +120,7 @@ class NetworkPanel(QWidget):
             parts.insert(0, self.tr("adder layers"))
         if card.through_jpeg:
             middle = card.through_jpeg[len(card.through_jpeg) // 2 - 1]
-            told = self.tr("{set} through JPEG of quality {quality} {value} dB, bicubic {other}")
+            told = self.tr("{set} through JPEG {quality}: {value} dB (bicubic {other})")
             values = {"quality": middle.quality, "value": f"{middle.own:.2f}", "other": f"{middle.bicubic:.2f}"}
             parts.append(told.format(set=card.jpeg_set, **values))
         else:

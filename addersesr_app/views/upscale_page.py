@@ -182,6 +182,7 @@ class UpscalePage(QWidget):
         card = self._session.card
         self.view.show_picture(before, card.scale if card else 1)
         self.inspector.energy.show_size(facts.width, facts.height)
+        self.inspector.energy.show_kind(film=facts.film is not None)
         self.inspector.output.show_picture(facts.path, facts.width, facts.height)
         self._show_names()
         self.costs.show()

@@ -43,6 +43,12 @@ def test_a_film_opens_with_its_bar_and_panel_and_a_picture_without(opened, qtbot
     assert not panel.isVisible()
 
 
+def test_the_dialog_for_files_offers_films_and_every_kind_of_picture(application):
+    offered = application.window.file_filter().split(";;")[0]
+    for ending in ("mp4", "mkv", "heic", "gif", "pfm", "jpeg"):
+        assert f"*.{ending}" in offered.replace(")", " ").split(" ")
+
+
 def test_any_frame_is_shown_and_compared_as_the_film_will_be(opened, qtbot, clip, window_models):
     view, session = opened.upscale_page.view, opened.session
     view.zoom_to(1.0)
