@@ -117,6 +117,23 @@ def test_a_card_says_what_there_is_to_know(own_application, page, qtbot, own_mod
     until(qtbot, lambda: page.times["mine"].text().split()[-1] in {"ms", "s"})
 
 
+def test_a_network_for_compressed_pictures_shows_how_it_does_on_such(own_application, page, qtbot, own_models):
+    model = weights.read(own_models / "tiny-x2.safetensors")
+    psnr = {"30": {"this": 28.02, "tiny-x2": 27.16, "bicubic": 27.47}, "50": {"this": 29.0, "tiny-x2": 28.11, "bicubic": 28.23}}
+    about = {"title": "For photos", "psnr": {"Set5": 36.5}, "jpeg": {"set": "Set14", "plain": "tiny-x2", "psnr": psnr}}
+    weights.write(replace(model, id="photo", about=about), own_models / "photo.safetensors")
+    page.tools.changed.emit()
+    until(qtbot, lambda: "photo" in listed(own_application))
+    card = page._cards[list(listed(own_application)).index("photo")]
+    shown = [text.text() for text in card.findChildren(QLabel)]
+    for text in ("PSNR on Set14 through JPEG, dB", "This network", "28.02", "29.00", "28.11", "27.47", "Set5, clean pictures"):
+        assert text in shown
+    assert [dot.name for dot in page.plots._dots if dot.spoilt] == ["For photos"]
+    network = own_application.upscale_page.inspector.network
+    network.pick("photo")
+    until(qtbot, lambda: any("Set14 through JPEG 30: 28.02 dB" in text.text() for text in network.findChildren(QLabel)))
+
+
 def test_names_in_the_plots_keep_off_one_another():
     size, points = QSize(60, 14), [QPointF(100, 100), QPointF(104, 122), QPointF(300, 100)]
     chosen = anchors(points, [size] * 3)
