@@ -1,6 +1,7 @@
 """What the training kernels in Halide share: from torch tensors to buffers, parameters, compilation.
 
-Tensors are torch float32 of shape (N, C, H, W) in channels-last memory; anything else is brought into it first.
+Tensors are torch's, float32 unless something else is said, of shape (N, C, H, W) in channels-last memory; anything else is brought
+into that first. Kernels see bfloat16, which NumPy lacks, as the upper half of a float32's bits.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import halide as hl
+import torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +33,7 @@ def vectors(*tensors: Tensor) -> list[Tensor]:
 
 def run(kernel: Any, *tensors: Tensor) -> None:
     """Call a compiled kernel. The arrays outlive it here, as Halide's buffers do not keep them."""
-    arrays: list[NDArray[Any]] = [tensor.numpy() for tensor in tensors]
+    arrays: list[NDArray[Any]] = [(t.view(torch.uint16) if t.dtype == torch.bfloat16 else t).numpy() for t in tensors]
     kernel(*[hl.Buffer(array) for array in arrays])
 
 
@@ -45,6 +47,51 @@ def compile_kernel(result: hl.Func, parameters: Sequence[hl.ImageParam]) -> Any:
 def images(dimensions: str) -> list[hl.ImageParam]:
     """A float32 parameter for each digit: how many dimensions it has."""
     return [hl.ImageParam(hl.Float(32), int(count)) for count in dimensions]
+
+
+def image(dimensions: int, dtype: torch.dtype) -> hl.ImageParam:
+    """A float32 or bfloat16 parameter."""
+    return hl.ImageParam(hl.UInt(16) if dtype == torch.bfloat16 else hl.Float(32), dimensions)
+
+
+def value(source: hl.ImageParam, at: Sequence[hl.Expr]) -> hl.Expr:
+    """What stands in a float32 or bfloat16 parameter, as float32."""
+    element = source[tuple(at)]
+    return element if source.type() == hl.Float(32) else hl.reinterpret(hl.Float(32), hl.cast(hl.UInt(32), element) << 16)
+
+
+def stored(number: hl.Expr, dtype: torch.dtype) -> hl.Expr:
+    """A float32 as what is kept of it: itself, or bfloat16, rounded to the nearest and from halfway to the even one."""
+    if dtype == torch.float32:
+        return number
+    bits = hl.reinterpret(hl.UInt(32), number)
+    return hl.cast(hl.UInt(16), (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16)
+
+
+def elementwise(result: hl.Func, variables: Sequence[hl.Var], channels: int, parameters: Sequence[hl.ImageParam]) -> Any:
+    """``result`` [c, x, y, n], whose elements do not depend on one another, scheduled and compiled."""
+    c, x, y, n = variables
+    result.bound(c, 0, channels).reorder(c, x, y, n).vectorize(c, _together(channels)).unroll(c)
+    _parallel_strips(result, y, n)
+    return compile_kernel(result, parameters)
+
+
+def row_sums(result: hl.Func, variables: Sequence[hl.Var], r: hl.RDom, channels: int, parameters: Sequence[hl.ImageParam]) -> Any:
+    """``result`` [c, y, n], updated along ``r``, the pixels of a row, scheduled and compiled."""
+    c, y, n = variables
+    result.bound(c, 0, channels).vectorize(c, LANES)
+    _parallel_strips(result.update().reorder(c, r.x, y, n).vectorize(c, _together(channels)).unroll(c), y, n)
+    return compile_kernel(result, parameters)
+
+
+def _together(channels: int) -> int:
+    """Channels computed at a time: one wide vector, or two."""
+    return LANES if channels % (2 * LANES) else 2 * LANES
+
+
+def _parallel_strips(stage: hl.Func | hl.Stage, y: hl.Var, n: hl.Var) -> None:
+    strip, row, job = (hl.Var(name) for name in ("strip", "row", "job"))
+    stage.split(y, strip, row, STRIP_ROWS, hl.TailStrategy.GuardWithIf).fuse(strip, n, job).parallel(job)
 
 
 def padded_with_zeros(source: hl.ImageParam) -> hl.Func:

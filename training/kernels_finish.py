@@ -7,16 +7,13 @@ result does not depend on the number of threads.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import halide as hl
 import torch
 from torch import Tensor
 
-from training.halide_tools import LANES, STRIP_ROWS, channels_last, compile_kernel, images, run, vectors
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from training.halide_tools import LANES, channels_last, elementwise, images, row_sums, run, vectors
 
 
 def supports(y_nchw: Tensor) -> bool:
@@ -80,7 +77,7 @@ def _moments_kernel(channels: int) -> Any:
     result[c, y, n] = (0.0, 0.0)
     value = source[c, r.x, y, n] - pivot[c]
     result[c, y, n] = (result[c, y, n][0] + value, result[c, y, n][1] + value * value)
-    return _row_sums(result, (c, y, n), r, channels, (source, pivot))
+    return row_sums(result, (c, y, n), r, channels, (source, pivot))
 
 
 @functools.cache
@@ -92,7 +89,7 @@ def _finish_kernel(channels: int) -> Any:
     result = hl.Func("result")
     before = multiplier[c] * source[c, x, y, n] + bias[c] + identity[c, x, y, n]
     result[c, x, y, n] = hl.select(before > 0, before, slope[c] * before)
-    return _elementwise(result, (c, x, y, n), channels, parameters)
+    return elementwise(result, (c, x, y, n), channels, parameters)
 
 
 @functools.cache
@@ -109,7 +106,7 @@ def _finish_sums_kernel(channels: int) -> Any:
     result[c, y, n] = (0.0, 0.0, 0.0)
     sofar = result[c, y, n]
     result[c, y, n] = (sofar[0] + g, sofar[1] + g * (source[at] - centre[c]), sofar[2] + incoming[at] * hl.min(before, 0.0))
-    return _row_sums(result, (c, y, n), r, channels, parameters)
+    return row_sums(result, (c, y, n), r, channels, parameters)
 
 
 @functools.cache
@@ -123,23 +120,4 @@ def _finish_gradients_kernel(channels: int) -> Any:
     g = incoming[at] * hl.select(before > 0, 1.0, slope[c])
     result = hl.Func("result")
     result[at] = (mixing[0][c] * g + mixing[1][c] + mixing[2][c] * source[at], g)
-    return _elementwise(result, (c, x, y, n), channels, parameters)
-
-
-def _elementwise(result: hl.Func, variables: Sequence[hl.Var], channels: int, parameters: Sequence[hl.ImageParam]) -> Any:
-    c, x, y, n = variables
-    result.bound(c, 0, channels).reorder(c, x, y, n).vectorize(c, LANES).unroll(c)
-    _parallel_strips(result, y, n)
-    return compile_kernel(result, parameters)
-
-
-def _row_sums(result: hl.Func, variables: Sequence[hl.Var], r: hl.RDom, channels: int, parameters: Sequence[hl.ImageParam]) -> Any:
-    c, y, n = variables
-    result.bound(c, 0, channels).vectorize(c, LANES)
-    _parallel_strips(result.update().reorder(c, r.x, y, n).vectorize(c, LANES).unroll(c), y, n)
-    return compile_kernel(result, parameters)
-
-
-def _parallel_strips(stage: hl.Func | hl.Stage, y: hl.Var, n: hl.Var) -> None:
-    strip, row, job = (hl.Var(name) for name in ("strip", "row", "job"))
-    stage.split(y, strip, row, STRIP_ROWS, hl.TailStrategy.GuardWithIf).fuse(strip, n, job).parallel(job)
+    return elementwise(result, (c, x, y, n), channels, parameters)

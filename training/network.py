@@ -189,8 +189,8 @@ class AdderSESR(FloatNetwork):
             block.reach, block.slack = self.adder.reach_at(done), self.adder.slack_at(done)
 
     def head(self, y_n1hw: Tensor) -> Tensor:
-        """The first block's output in channels-last memory, which the adder kernels want."""
-        return super().head(y_n1hw).contiguous(memory_format=torch.channels_last)
+        """The first block's output in channels-last memory and as precise as the picture, which the adder kernels want."""
+        return super().head(y_n1hw).to(y_n1hw.dtype).contiguous(memory_format=torch.channels_last)
 
     def layer(self, index: int, x_nchw: Tensor) -> Tensor:
         """Body layer ``index`` with its activation, (N, f, H, W) to the same."""

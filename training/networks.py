@@ -14,6 +14,7 @@ from engine.backends.torch import TorchBackend
 from engine.errors import TrainingError
 from training.blocks import CollapsibleLinear
 from training.growth import grow
+from training.loop import half_is_fast
 from training.models import find_model
 from training.network import AS_PUBLISHED, AdderTraining, Network, build, collapse_to_model, recompute_statistics
 from training.quantise import FakeQuantised
@@ -37,9 +38,10 @@ def device_of(settings: Settings) -> torch.device:
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     if wanted.startswith("cuda") and not torch.cuda.is_available():
         raise TrainingError("device: torch finds no CUDA device here; use --device cpu")
-    if settings.amp and not wanted.startswith("cuda"):
-        raise TrainingError("amp: mixed precision is for CUDA alone; on a processor it is ten times slower")
-    return torch.device(wanted)
+    device = torch.device(wanted)
+    if settings.amp and not half_is_fast(device):
+        raise TrainingError("amp: without AMX this processor would take ten times as long for bfloat16; leave amp out")
+    return device
 
 
 def make_network(settings: Settings, batches: Sequence[Tensor] = ()) -> Network:

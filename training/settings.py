@@ -95,7 +95,7 @@ class Settings:
     l2_from: Annotated[float, "part of the steps after which the loss becomes L2; 1: never"] = 1.0
     amsgrad: Annotated[bool, "Adam's AMSGrad variant"] = False
     clip: Annotated[float, "largest norm of the gradient; 0: no clipping"] = 0.0
-    amp: Annotated[bool, "mixed precision; on CUDA only"] = False
+    amp: Annotated[bool, "mixed precision: on CUDA, and on processors with AMX"] = False
     device: Annotated[str, "auto, cpu or cuda"] = "auto"
     threads: Annotated[int, "processor threads (0: all cores)"] = 0
     seed: Annotated[int, "seed of everything random"] = 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.backends.native_strips import Plan, Step, grown, padded_channels
+from engine.backends.native_strips import FOUR_SUMS, HALF_REGISTER, Plan, Step, grown, last_register, padded_channels
 from engine.backends.native_windows import Tensor
 from engine.errors import BackendError
 from engine.kernels.buffers import View, constant
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from engine.network import Layer
     from engine.weights import Model
 
-FOUR, PAIR = 4, 2
+FOUR = 4
+FLOAT_BYTES = 4
 FILTERED_MOST = 32
 """Channels for which `last_f32` is taken: a tile of more does not fit on the stack."""
 MOST_CHANNELS = 160
@@ -39,16 +40,23 @@ def plan(model: Model, kernels: Kernels, threads: int = 1) -> Plan:
 
     steps = [
         Step(get(Shape("ends_f32.luma", ())), (), (), 0, Tensor(np.float32, 0), reads_plane=True),
-        Step(get(Shape("ends_f32.first", (channels,))), (0,), _first(model, first, channels), 2, features),
+        Step(get(Shape("ends_f32.first", (channels, _register(channels, kernels)))), (0,), _first(model, first, channels), 2, features),
     ]
     for layer in body:
         constants = (_adder if layer.adder else _convolution)(model, layer, channels)
-        steps.append(Step(get(Shape(body_kernel, (channels,))), (len(steps) - 1,), constants, 1, features))
+        steps.append(Step(get(Shape(body_kernel, (channels, _register(channels, kernels)))), (len(steps) - 1,), constants, 1, features))
+    register = last_register(spec.scale, kernels.register)
     filtered = channels <= FILTERED_MOST
-    kernel = get(Shape("last_f32.build" if filtered else "ends_f32.last", (channels, spec.scale)))
-    constants = (_last_filtered if filtered else _last)(model, last, channels)
+    sizes = channels, spec.scale
+    kernel = get(Shape("last_f32.build", (*sizes, register)) if filtered else Shape("ends_f32.last", sizes))
+    constants = _last_filtered(model, last, channels, register // FOUR_SUMS) if filtered else _last(model, last, channels)
     steps.append(Step(kernel, (len(steps) - 1, 1), constants, 2, None, reads_plane=True))
     return Plan(tuple(steps), spec.scale, TILE if filtered else 1)
+
+
+def _register(channels: int, kernels: Kernels) -> int:
+    """How many bytes of a register kernels of so many channels fill."""
+    return kernels.register if channels * FLOAT_BYTES % kernels.register == 0 else HALF_REGISTER
 
 
 def _first(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
@@ -80,12 +88,12 @@ def _last(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
     return constant(weight), constant(model.tensors[f"{layer.name}.bias"])
 
 
-def _last_filtered(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:
-    """Weights (8, 5, s*s/4, C/2, 4, 2): product, row, four outputs, pair of inputs, output, input of the pair; bias (s*s)."""
+def _last_filtered(model: Model, layer: Layer, channels: int, pairs: int) -> tuple[View, ...]:
+    """Weights (8, 5, s*s/4, C/P, 4, P): product, row, four outputs, ``pairs`` inputs, output, input of these; bias (s*s)."""
     fours = -(-layer.outputs // FOUR)
     weight = grown(model.tensors[f"{layer.name}.weight"], (fours * FOUR, channels, 5, 5))
     products_proi = np.einsum("pk,oirk->proi", FIVE.taps, weight, dtype=np.float64).astype(np.float32)
-    ordered = products_proi.reshape(FIVE.products, 5, fours, FOUR, channels // PAIR, PAIR).transpose(0, 1, 2, 4, 3, 5)
+    ordered = products_proi.reshape(FIVE.products, 5, fours, FOUR, channels // pairs, pairs).transpose(0, 1, 2, 4, 3, 5)
     return constant(ordered), constant(model.tensors[f"{layer.name}.bias"])
 
 

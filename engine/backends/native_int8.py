@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.backends.native_strips import Plan, Step, grown, padded_channels
+from engine.backends.native_strips import FOUR_SUMS, HALF_REGISTER, Plan, Step, grown, last_register, padded_channels
 from engine.backends.native_windows import Tensor
 from engine.kernels import filtering
 from engine.kernels.buffers import View, constant
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from engine.network import NetworkSpec
 
 GROUP, FOUR = 8, 4
-PACKED_TWICE = 16
-"""Channels for which `adder_u8_twice` is written."""
+SUM_BYTES = 4
+PACKED_TWICE = SUMS_IN_WORDS = 16
+"""Channels for which `adder_u8_twice` and `adder_u8_words` are written."""
 FILTERED_MOST = 48
 """Channels for which `last_s16` is taken: its doubled sums stay in 32 bits, and a tile of inputs on the stack."""
 
@@ -37,7 +38,13 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
 
     steps = [
         Step(get(Shape("ends_s16.luma", ())), (), (), 0, Tensor(np.int16, 0), reads_plane=True),
-        Step(get(Shape("ends_s16.first", (channels, bits))), (0,), _first(network.first, channels), 2, outputs[0]),
+        Step(
+            get(Shape("ends_s16.first", (channels, bits, _register(channels, kernels)))),
+            (0,),
+            _first(network.first, channels),
+            2,
+            outputs[0],
+        ),
     ]
     outputs[-1] = Tensor(np.int16, channels)
     for layer, zero, output in zip(network.body, zeros, outputs[1:], strict=False):
@@ -47,9 +54,11 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
         if skip:
             reads, constants = (*reads, 1), (*constants, _skip(network.skip, 0 if adder else network.first.zero))
         steps.append(Step(get(_body(adder, channels, skip, kernels)), reads, constants, 1, output))
+    register = last_register(spec.scale, kernels.register)
     filtered = kernels.sums_bytes and channels <= FILTERED_MOST
-    last = get(Shape("last_s16.build" if filtered else "ends_s16.last", (channels, spec.scale)))
-    constants = (_last_filtered if filtered else _last)(network.last, channels)
+    sizes = channels, spec.scale
+    last = get(Shape("last_s16.build", (*sizes, register)) if filtered else Shape("ends_s16.last", sizes))
+    constants = _last_filtered(network.last, channels, register // FOUR_SUMS) if filtered else _last(network.last, channels)
     steps.append(Step(last, (len(steps) - 1,), constants, 2, None, reads_plane=True))
     return Plan(tuple(steps), spec.scale, filtering.TILE if filtered else 1)
 
@@ -57,12 +66,19 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
 def _body(adder: bool, channels: int, skip: bool, kernels: Kernels) -> Shape:
     """The kernel of a body layer for this processor."""
     if not adder:
-        return Shape("convolution_s16.build", (channels, skip))
+        return Shape("convolution_s16.build", (channels, skip, _register(channels, kernels)))
     if not kernels.sums_bytes:
         return Shape("adder_u8_lanes.build", (channels, skip))
     if kernels.packs_sums == TWICE and channels == PACKED_TWICE:
         return Shape("adder_u8_twice.build", (skip,))
+    if not kernels.packs_sums and channels == SUMS_IN_WORDS:
+        return Shape("adder_u8_words.build", (skip, kernels.register))
     return Shape("adder_u8.build", (channels, skip, kernels.packs_sums > 0))
+
+
+def _register(channels: int, kernels: Kernels) -> int:
+    """How many bytes of a register the sums of so many channels fill."""
+    return kernels.register if channels * SUM_BYTES % kernels.register == 0 else HALF_REGISTER
 
 
 def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
@@ -85,6 +101,10 @@ def _adder(layer: IntegerLayer, zero: int, channels: int, kernels: Kernels) -> t
     if kernels.packs_sums == TWICE and channels == PACKED_TWICE:
         ordered = weight.reshape(2, FOUR, 2, groups, GROUP, 3, 3).transpose(5, 6, 3, 1, 0, 2, 4)
         return constant(ordered.reshape(3, 3, groups, FOUR, FOUR, GROUP)), table
+    if not kernels.packs_sums and channels == SUMS_IN_WORDS:
+        lanes = kernels.register // GROUP
+        ordered = weight.reshape(channels // lanes, lanes, groups, GROUP, 3, 3).transpose(4, 5, 2, 0, 1, 3)
+        return constant(ordered), table
     outputs = (0, 2, 1, 3) if kernels.packs_sums else (0, 1, 2, 3)
     ordered = weight.reshape(groups, 2, 2, 2, groups, GROUP, 3, 3).transpose(6, 7, 4, *outputs, 5)
     return constant(ordered.reshape(3, 3, groups, groups, 2, FOUR, GROUP)), table
@@ -109,12 +129,12 @@ def _last(layer: LastLayer, channels: int) -> tuple[View, ...]:
     return constant(weight), constant(layer.bias), constant(layer.multiplier)
 
 
-def _last_filtered(layer: LastLayer, channels: int) -> tuple[View, ...]:
-    """Weights (11, 5, s*s/4, C/4, 4, 2, 2) s16: product, row, four outputs, four inputs, output, pair of inputs, input of the pair."""
+def _last_filtered(layer: LastLayer, channels: int, pairs: int) -> tuple[View, ...]:
+    """Weights (11, 5, s*s/4, C/2P, 4, P, 2) s16: product, row, four outputs, inputs of ``pairs``, output, pair, input of the pair."""
     fours = -(-len(layer.weight) // FOUR)
     weight = grown(layer.weight, (fours * FOUR, channels, 5, 5)).astype(np.int16)
     products_poir = np.stack(filtering.taps_of(list(np.moveaxis(weight, 3, 0))))
-    ordered = products_poir.reshape(filtering.PRODUCTS, fours, FOUR, channels // FOUR, 2, 2, 5).transpose(0, 6, 1, 3, 2, 4, 5)
+    ordered = products_poir.reshape(filtering.PRODUCTS, fours, FOUR, channels // (2 * pairs), pairs, 2, 5).transpose(0, 6, 1, 3, 2, 4, 5)
     return constant(ordered), constant(layer.bias), constant(layer.multiplier)
 
 

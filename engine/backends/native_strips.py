@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 NARROWEST = 8
 """The kernels that read the luma plane and write the picture work on so many pixels; narrower pictures are widened by zeros."""
-NARROWEST_WINDOW = 20
+NARROWEST_WINDOW = 40
 """Between them, kernels work on blocks of up to so many pixels; a window is a multiple of `TILE` wide. What that adds to a
 picture's width is wiped after each layer."""
 STRIP_BYTES = 2**21
@@ -40,6 +40,17 @@ TURN = 8
 """Strips are so many rows or a multiple, where memory allows: the last layer's kernel does so many at a time."""
 STRIPS_A_WINDOW = 2
 """Strips that a window has room for beside the rows it keeps: only when it is full are these rows moved back to its beginning."""
+
+
+HALF_REGISTER = 32
+"""Bytes of a register that every processor has, and a half of one with AVX-512."""
+FOUR_SUMS = 16
+"""Bytes that the sums of four outputs take. The last layers' kernels hold as many fours in a register as fit."""
+
+
+def last_register(scale: int, register: int) -> int:
+    """How many bytes of a register of ``register`` the last layers' kernels fill: more outputs than four would not fit on their stack."""
+    return register if scale**2 * 4 == FOUR_SUMS else HALF_REGISTER
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ import halide as hl
 
 from engine.kernels.define import Definition, activated, dense, features, hold_in_registers, o, x, y
 
-PIXELS = 5
-LANES = 8
+PIXELS = {32: 5, 64: 12}
+LANES, LANE_BYTES = 8, 4
 OF_MAXIMA, OF_INPUTS, CONSTANT, SLOPE = range(4)
 """Rows of the table: the factors of sum max(x, w) and of sum x, what is constant, and the activation's slope."""
 
 
-def build(channels: int) -> Definition:
+def build(channels: int, register: int = 32) -> Definition:
     """Inputs: x f32 (C, W, H) padded by 1, weights f32 (C outputs, C inputs, 3, 3), table f32 (C, 4), one f32 (1): 1.
 
-    Output f32 (C, W, H).
+    Output f32 (C, W, H). ``register`` is how many bytes one has.
     """
     source = features("source", hl.Float(32), channels)
     weights = dense("weights", hl.Float(32), (channels, channels, 3, 3))
@@ -40,7 +40,7 @@ def build(channels: int) -> Definition:
     total = maxima[o, x, y] * table[o, OF_MAXIMA] + inputs[x, y] * table[o, OF_INPUTS] + table[o, CONSTANT]
     layer[o, x, y] = activated(total + source[o, x, y], table[o, SLOPE])
 
-    hold_in_registers(layer, maxima, (r.x, r.y, r.z), channels, PIXELS, LANES).unroll(r.y)
+    hold_in_registers(layer, maxima, (r.x, r.y, r.z), channels, PIXELS[register], register // LANE_BYTES).unroll(r.y)
     for function in (columns, inputs):
         function.compute_at(layer, hl.Var("xo")).unroll(x)
         function.update().unroll(x)

@@ -74,6 +74,11 @@ def packs_sums() -> int:
     return 1 if "avx512bw" in cpu.features() else TWICE
 
 
+def register_bytes() -> int:
+    """How many bytes kernels take a vector register to have: 64 with AVX-512, else 32."""
+    return 64 if "avx512bw" in cpu.features() else 32
+
+
 @dataclass
 class Kernels:
     """The kernels of one process. ``folder`` keeps compiled objects between starts (None: nothing is kept).
@@ -82,6 +87,7 @@ class Kernels:
     for x86-64 Linux. Elsewhere Halide's own just-in-time compiler runs them, on Halide's own threads.
     ``sums_bytes``: the processor adds up neighbouring bytes in one instruction (x86's `vpsadbw`); ARM's does not.
     ``packs_sums``: how often it packs such sums before adding them (see `packs_sums`).
+    ``register``: how many bytes a vector register has, 64 with AVX-512; kernels that have a ``register`` then use whole ones.
     Safe to use from any thread.
     """
 
@@ -89,6 +95,7 @@ class Kernels:
     mapped: bool = field(default_factory=can_map)
     sums_bytes: bool = platform.machine() in ("x86_64", "AMD64")
     packs_sums: int = field(default_factory=packs_sums)
+    register: int = field(default_factory=register_bytes)
     _ready: dict[Shape, ThreadedKernel] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

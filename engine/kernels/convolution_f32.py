@@ -19,8 +19,8 @@ from engine.kernels.winograd import THREE, TILE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TILES = 5
-LANES = 8
+TILES = {32: 5, 64: 10}
+LANE_BYTES = 4
 PRODUCTS = THREE.products
 ROWS = 32
 ROWS_KEPT = 4
@@ -30,10 +30,10 @@ STACK_BYTES = 2**14
 c, p, t = hl.Var("c"), hl.Var("p"), hl.Var("t")
 
 
-def build(channels: int) -> Definition:
+def build(channels: int, register: int = 32) -> Definition:
     """Inputs: x f32 (C, W, H) padded by 1, weights f32 (C outputs, C inputs, 3, 6), table f32 (C, 2): bias, slope; output f32.
 
-    W is a multiple of four; weights are what `winograd.THREE` makes of rows of taps.
+    W is a multiple of four; ``register`` is how many bytes one has; weights are what `winograd.THREE` makes of rows of taps.
     """
     source = features("source", hl.Float(32), channels)
     weights = dense("weights", hl.Float(32), (channels, channels, 3, PRODUCTS))
@@ -52,26 +52,30 @@ def build(channels: int) -> Definition:
     layer[o, x, y] = activated(hl.mux(x % TILE, outputs) + table[o, 0], table[o, 1])
 
     layer.never_partition_all()  # a row's last block is no faster for code of its own, and that code takes time to compile
-    turns = _schedule(layer, inputs, products, total, (r.x, r.y), channels)
+    turns = _schedule(layer, inputs, products, total, (r.x, r.y), channels, register)
     return Definition(layer, (source, weights, table), turns, ROWS)
 
 
-def _schedule(layer: hl.Func, inputs: hl.Func, products: hl.Func, total: hl.Func, r: Sequence[hl.RVar], channels: int) -> hl.Var:
-    """Blocks of `TILES` tiles down `ROWS` rows; returns the loop over these rows."""
+def _schedule(
+    layer: hl.Func, inputs: hl.Func, products: hl.Func, total: hl.Func, r: Sequence[hl.RVar], channels: int, register: int
+) -> hl.Var:
+    """Blocks of tiles down `ROWS` rows; returns the loop over these rows."""
     xi, to, ti, oo, oi, ob, yo, yi = (hl.Var(name) for name in ("xi", "to", "ti", "oo", "oi", "ob", "yo", "yi"))
+    lanes = register // LANE_BYTES
+    together = 2 * lanes if channels % (2 * lanes) == 0 else channel_block(channels)
     writes_features(layer, channels)
     width = layer.output_buffer().dim(1)
     width.set_min(0).set_extent(width.extent() // TILE * TILE)
-    layer.bound(o, 0, channels).split(o, ob, oi, channel_block(channels)).split(y, yo, yi, ROWS, hl.TailStrategy.GuardWithIf)
-    tiles = min(TILES, STACK_BYTES // (4 * ROWS_KEPT * PRODUCTS * channels))
+    layer.bound(o, 0, channels).split(o, ob, oi, together).split(y, yo, yi, ROWS, hl.TailStrategy.GuardWithIf)
+    tiles = min(TILES[register], STACK_BYTES // (4 * ROWS_KEPT * PRODUCTS * channels))
     layer.split(x, t, xi, TILE).split(t, to, ti, tiles, hl.TailStrategy.ShiftInwards)
-    layer.reorder(oi, xi, ti, ob, yi, to, yo).vectorize(oi, LANES).unroll(xi)
+    layer.reorder(oi, xi, ti, ob, yi, to, yo).vectorize(oi, lanes).unroll(xi)
 
     inputs.store_at(layer, to).compute_at(layer, yi).store_in(hl.MemoryType.Stack)
-    inputs.bound(p, 0, PRODUCTS).bound_extent(t, tiles).reorder(p, c, t, y).vectorize(c, LANES).unroll(p)
+    inputs.bound(p, 0, PRODUCTS).bound_extent(t, tiles).reorder(p, c, t, y).vectorize(c, lanes).unroll(p)
     products.compute_at(layer, ob).bound(p, 0, PRODUCTS).bound_extent(t, tiles)
-    products.reorder(o, t, p).vectorize(o, LANES).unroll(o).unroll(t)
-    total.compute_at(products, p).split(o, oo, oi, LANES).vectorize(oi).unroll(oo).unroll(t)
-    update = total.update().split(o, oo, oi, LANES)
+    products.reorder(o, t, p).vectorize(o, lanes).unroll(o).unroll(t)
+    total.compute_at(products, p).split(o, oo, oi, lanes).vectorize(oi).unroll(oo).unroll(t)
+    update = total.update().split(o, oo, oi, lanes)
     update.reorder(oi, oo, t, *r).vectorize(oi).unroll(oo).unroll(t)
     return yo

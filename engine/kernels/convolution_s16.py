@@ -12,14 +12,14 @@ import halide as hl
 
 from engine.kernels.define import TABLE_ROWS, Definition, dense, features, hold_in_registers, o, rescaled, stored, widen, with_skip, x, y
 
-PIXELS = 4
-LANES = 8
+PIXELS = {32: 4, 64: 12}
+LANE_BYTES = 4
 
 
-def build(channels: int, skip: bool = False) -> Definition:
+def build(channels: int, skip: bool = False, register: int = 32) -> Definition:
     """Inputs: x (C, W, H) s16 padded by 1 with 0, weights s16 (2, C, C/2, 3, 3), the table (C, 5); output s16.
 
-    ``skip`` as in `adder_u8`.
+    ``skip`` as in `adder_u8`; ``register`` is how many bytes one has.
     """
     source, early = features("source", hl.Int(16), channels), features("early", hl.Int(16), channels)
     weights = dense("weights", hl.Int(16), (2, channels, channels // 2, 3, 3))
@@ -34,5 +34,5 @@ def build(channels: int, skip: bool = False) -> Definition:
     codes = rescaled(total[o, x, y], widen(source[o, x, y]), table)
     layer[o, x, y] = with_skip(codes, early, factors) if skip else stored(codes, hl.Int(16), table)
 
-    hold_in_registers(layer, total, (r.x, r.y, r.z, r.w), channels, PIXELS, LANES, together=2)
+    hold_in_registers(layer, total, (r.x, r.y, r.z, r.w), channels, PIXELS[register], register // LANE_BYTES, together=2)
     return Definition(layer, (source, early, weights, table, factors) if skip else (source, weights, table))

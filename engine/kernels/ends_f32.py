@@ -6,8 +6,8 @@ import halide as hl
 
 from engine.kernels.define import Definition, dense, features, hold_in_registers, o, writes_picture, x, y
 
-LANES = 8
-PIXELS = 5
+LANES, LANE_BYTES = 8, 4
+PIXELS = {32: 5, 64: 12}
 SUMS = 12
 
 
@@ -20,8 +20,11 @@ def luma() -> Definition:
     return Definition(centred, (source,))
 
 
-def first(channels: int) -> Definition:
-    """Inputs: x f32 (W, H) padded by 2, weights f32 (C, 5, 5), bias f32 (C); output f32 (C, W, H)."""
+def first(channels: int, register: int = 32) -> Definition:
+    """Inputs: x f32 (W, H) padded by 2, weights f32 (C, 5, 5), bias f32 (C); output f32 (C, W, H).
+
+    ``register`` is how many bytes one has.
+    """
     source = hl.ImageParam(hl.Float(32), 2, "source")
     weights = dense("weights", hl.Float(32), (channels, 5, 5))
     bias = dense("bias", hl.Float(32), (channels,))
@@ -31,7 +34,7 @@ def first(channels: int) -> Definition:
     total[o, x, y] += source[x + r.x - 2, y + r.y - 2] * weights[o, r.x, r.y]
     layer = hl.Func("layer")
     layer[o, x, y] = total[o, x, y]
-    hold_in_registers(layer, total, (r.x, r.y), channels, PIXELS, LANES)
+    hold_in_registers(layer, total, (r.x, r.y), channels, PIXELS[register], register // LANE_BYTES)
     return Definition(layer, (source, weights, bias))
 
 

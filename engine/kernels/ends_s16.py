@@ -26,8 +26,8 @@ from engine.kernels.define import (
 )
 
 PAIRS = 3
-LANES = 8
-PIXELS = 4
+LANES, LANE_BYTES = 8, 4
+PIXELS = {32: 4, 64: 12}
 SUMS = 8
 
 
@@ -41,8 +41,11 @@ def luma() -> Definition:
     return Definition(codes, (source,))
 
 
-def first(channels: int, bits: int) -> Definition:
-    """Inputs: codes s16 (W, H) padded by 2 (3 on the right), weights s16 (2, C, 3, 5), the table (C, 5); output u8 or s16."""
+def first(channels: int, bits: int, register: int = 32) -> Definition:
+    """Inputs: codes s16 (W, H) padded by 2 (3 on the right), weights s16 (2, C, 3, 5), the table (C, 5); output u8 or s16.
+
+    ``register`` is how many bytes one has.
+    """
     source = hl.ImageParam(hl.Int(16), 2, "source")
     weights = dense("weights", hl.Int(16), (2, channels, PAIRS, 5))
     table = dense("table", hl.Int(32), (channels, TABLE_ROWS))
@@ -53,7 +56,7 @@ def first(channels: int, bits: int) -> Definition:
     layer = hl.Func("layer")
     layer[o, x, y] = stored(rescaled(total[o, x, y], None, table), hl.UInt(8) if bits == 8 else hl.Int(16), table)
 
-    hold_in_registers(layer, total, (r.x, r.y, r.z), channels, PIXELS, LANES, together=2).unroll(r.y)
+    hold_in_registers(layer, total, (r.x, r.y, r.z), channels, PIXELS[register], register // LANE_BYTES, together=2).unroll(r.y)
     return Definition(layer, (source, weights, table))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.backends.native import shared_kernels
 from engine.kernels.buffers import View, aligned
-from engine.kernels.compile import Shape
+from engine.kernels.compile import Shape, register_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 TWICE = "an adder layer, results packed twice before they are added"
 PACKED, PLAIN = "an adder layer, results packed before they are added", "an adder layer, results added as they come"
+WORDS = "an adder layer, results added as words"
 SHAPES = {
     TWICE: Shape("adder_u8_twice.build", ()),
     PACKED: Shape("adder_u8.build", (16, False, True)),
     PLAIN: Shape("adder_u8.build", (16, False, False)),
+    WORDS: Shape("adder_u8_words.build", (False, register_bytes())),
 }
 CHANNELS, WIDTH, ROWS, RUNS = 16, 320, 16, 128
 TAPS = 9 * CHANNELS**2 * WIDTH * ROWS

@@ -23,10 +23,11 @@ from engine import cpu, reference, reference_integer
 from engine.backends.native import NativeBackend
 from engine.backends.onnx import OnnxBackend
 from engine.integer import parse
+from engine.kernels.compile import register_bytes
 from engine.network import PRESETS, NetworkSpec
 from engine.quantise import quantise
 from tests.benchmarks.adder_layer import SHAPES, AdderLayer
-from tests.benchmarks.byte_differences import PAIR, SAD, ByteDifferences
+from tests.benchmarks.byte_differences import PAIR, SAD, WORDS, ByteDifferences
 from tests.networks import gentle_model
 
 if TYPE_CHECKING:
@@ -118,9 +119,9 @@ def measure(
     for runner, backend in backends.items():
         check(runner, backend)
         backend.run(y)
-    limits, layer = ByteDifferences(threads, clock), AdderLayer(threads, clock)
+    limits, layer = ByteDifferences(threads, clock, register_bytes()), AdderLayer(threads, clock)
     times: dict[Runner, list[float]] = {runner: [] for runner in backends}
-    rates: dict[str, list[float]] = {name: [] for name in (SAD, PAIR, *SHAPES)}
+    rates: dict[str, list[float]] = {name: [] for name in (SAD, PAIR, WORDS, *SHAPES)}
     for _ in range(rounds):
         for runner, backend in backends.items():
             times[runner].append(seconds(lambda backend=backend: backend.run(y), clock))

@@ -191,6 +191,14 @@ def test_packed_and_plain_sums(f, packs_sums, rng):
     check(model, "int8", Kernels(packs_sums=packs_sums), rng, [(1, 1), (40, 33)])
 
 
+@pytest.mark.skipif(Kernels().register == 32, reason="for processors with AVX-512; elsewhere all tests are of this")
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+@pytest.mark.parametrize("block", ["adder", "convolution"])
+@pytest.mark.parametrize("f", [16, 32])
+def test_registers_of_half_the_size(block, f, precision, rng):
+    check(quantised(NetworkSpec(2, 2, f, block, "relu"), rng), precision, Kernels(register=32), rng, [(1, 1), (40, 53)])
+
+
 def test_the_same_bands_serve_pictures_of_any_size_again(kernels, rng):
     """Windows are kept between pictures: what one leaves behind must not show in the next."""
     model = quantised(NetworkSpec(2, 2, 16, "adder", "relu"), rng)

@@ -65,14 +65,46 @@ def test_sums_packed_twice_need_three_shuffles_and_one_addition_for_four(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("kernel", "instructions"),
-    [("last_s16", {"vpmaddwd": 40, "vpaddd": 40, "vpbroadcastq": 12}), ("last_f32", {"vfmadd": 40, "vbroadcastsd": 12})],
+    ("kernel", "target", "register", "instructions"),
+    [
+        ("last_s16", AVX2, 32, {"vpmaddwd": 40, "vpaddd": 40, "vpbroadcastq": 12}),
+        ("last_s16", AVX512, 64, {"vpmaddwd": 40, "vpaddd": 40, "vbroadcasti": 12}),
+        ("last_f32", AVX2, 32, {"vfmadd": 40, "vbroadcastsd": 12}),
+        ("last_f32", AVX512, 64, {"vfmadd": 40, "vbroadcastf": 12}),
+    ],
 )
-def test_the_last_layers_products_stay_in_registers(kernel, instructions, tmp_path):
+def test_the_last_layers_products_stay_in_registers(kernel, target, register, instructions, tmp_path):
     path = tmp_path / "kernel.s"
-    compile_object(Shape(f"{kernel}.build", (16, 2)), path, AVX2, assembly=True)
-    loop = innermost(path.read_text(), "vbroadcastsd" if "vbroadcastsd" in instructions else "vpmaddwd")
+    compile_object(Shape(f"{kernel}.build", (16, 2, register)), path, target, assembly=True)
+    loop = innermost(path.read_text(), next(name for name in instructions if "broadcast" in name))
     assert {name: loop.count(name) for name in instructions} == instructions
+    assert loop.count("zmm" if register == 64 else "ymm") >= 40
+
+
+@pytest.mark.parametrize(
+    ("kernel", "arguments", "target", "instructions"),
+    [
+        ("adder_u8_words", (False, 32), AVX2, {"vpsadbw": 16, "vpaddusw": 16, "vpbroadcastq": 4}),
+        ("adder_u8_words", (False, 64), AVX512, {"vpsadbw": 32, "vpaddusw": 32, "vpbroadcastq": 16}),
+        ("adder_f32", (16, 64), AVX512, {"vmaxps": 12, "vfmadd": 12}),
+        ("convolution_f32", (16, 64), AVX512, {"vfmadd": 10}),
+        ("convolution_s16", (16, False, 64), AVX512, {"vpmaddwd": 12}),
+        ("convolution_s16", (16, False, 64), VNNI, {"vpdpwssd": 12}),
+    ],
+)
+def test_a_body_layers_innermost_loop(kernel, arguments, target, instructions, tmp_path):
+    """As many of the instructions as there are taps to take, all in whole registers, and nothing kept in memory between them."""
+    path = tmp_path / "kernel.s"
+    compile_object(Shape(f"{kernel}.build", arguments), path, target, assembly=True)
+    loop = busiest(path.read_text(), next(iter(instructions)))
+    assert {name: loop.count(name) for name in instructions} == instructions
+    assert loop.count("zmm" if target != AVX2 else "ymm") >= sum(instructions.values())
+    assert "rsp" not in loop
+
+
+def busiest(assembly, instruction):
+    """The stretch between two labels that has this instruction most often, up to its jump."""
+    return max(re.split(r"(?m)^\.L\w+:", assembly), key=lambda part: part.count(instruction)).partition("\tjne")[0]
 
 
 def innermost(assembly, instruction):

@@ -30,6 +30,22 @@ def test_values_and_gradients_are_torchs(layout, dtype):
         torch.testing.assert_close(ours, theirs)
 
 
+def test_bfloat16_is_what_float32_gives_rounded():
+    """Also in an order of memory that kernels do not take, and for numbers that are none."""
+    generator = torch.Generator().manual_seed(0)
+    x, gradient = (torch.randn(2, 16, 5, 7, generator=generator).to(torch.bfloat16) for _ in range(2))
+    x[0, 3, 1, 1] = torch.nan
+    module = PReLU(16)
+    module.weight.data.copy_(torch.randn(16, generator=generator))
+    exact = _gradients(module, x.float(), gradient.float())
+    for layout in (torch.contiguous_format, torch.channels_last):
+        y, by_x, by_slope = _gradients(module, *(tensor.contiguous(memory_format=layout) for tensor in (x, gradient)))
+        assert (y.dtype, by_x.dtype, by_slope.dtype) == (torch.bfloat16, torch.bfloat16, torch.float32)
+        torch.testing.assert_close(y, exact[0].to(torch.bfloat16), rtol=0, atol=0, equal_nan=True)
+        torch.testing.assert_close(by_x, exact[1].to(torch.bfloat16), rtol=0, atol=0)
+        torch.testing.assert_close(by_slope, exact[2], equal_nan=True)
+
+
 def test_the_gradient_is_sooner_there_than_torchs():
     x, gradient = (torch.randn(16, 16, 48, 48).contiguous(memory_format=torch.channels_last) for _ in range(2))
 

@@ -45,6 +45,21 @@ def test_the_weight_gradient_is_our_kernels_and_does_not_depend_on_the_threads()
     torch.testing.assert_close(used, kernels.correlation(x, gradient, 5), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(("channels_in", "channels_out", "side"), SHAPES[:4])
+def test_under_autocast_it_computes_in_bfloat16_and_gives_float32_gradients_of_weights(channels_in, channels_out, side):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, channels_in, 17, 20, generator=generator)
+    kernel, bias = torch.randn(channels_out, channels_in, side, side, generator=generator), torch.randn(channels_out, generator=generator)
+    gradient = torch.randn(2, channels_out, 17, 20, generator=generator)
+    exact = _gradients(convolve, x, kernel, bias, gradient=gradient)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = _gradients(convolve, x, kernel, bias, gradient=gradient.to(torch.bfloat16))
+    assert [part.dtype for part in rounded] == [torch.bfloat16, torch.float32, torch.float32, torch.float32]
+    assert not torch.equal(rounded[0].float(), exact[0])
+    for ours, theirs in zip(rounded, exact, strict=True):
+        torch.testing.assert_close(ours.float(), theirs, rtol=0, atol=2e-2 * float(theirs.abs().max()))
+
+
 def test_only_the_gradients_that_are_wanted_are_computed():
     x, kernel, bias = torch.randn(1, 8, 9, 9), torch.randn(8, 8, 3, 3), torch.zeros(8, requires_grad=True)
     y = convolve(x, kernel, bias)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 import math
@@ -8,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from engine.network import NetworkSpec
+from engine.errors import TrainingError
+from engine.network import Block, NetworkSpec
 from tests.training.drawings import draw
 from training.config import TrainConfig
 from training.data import Pair, Patches
-from training.loop import NotFiniteError, Trainer, learning_rate, pixel_loss
+from training.loop import NotFiniteError, Trainer, half_is_fast, learning_rate, pixel_loss
 from training.network import build
+from training.networks import device_of
+from training.settings import resolve
 
 SPEC = NetworkSpec(2, 1, 4)
 CONFIG = TrainConfig(spec=SPEC, expansion=8, steps=30, batch=4, patch=12, rate=2e-3, warm_up=3, ema=0.9)
@@ -133,9 +137,27 @@ def test_what_is_not_finite_stops_with_step_and_rate(patches: Patches) -> None:
         run.check_finite()
 
 
-def test_mixed_precision_changes_nothing_on_a_processor(patches: Patches) -> None:
-    config = TrainConfig(spec=SPEC, expansion=8, steps=30, batch=4, patch=12, rate=2e-3, warm_up=3, ema=0.9, amp=True)
-    assert trainer(patches, config).advance() == trainer(patches).advance()
+def test_mixed_precision_where_a_processor_is_slow_with_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    with pytest.raises(TrainingError, match="AMX"):
+        device_of(resolve({"device": "cpu", "amp": True}))
+
+
+@pytest.mark.skipif(not half_is_fast(torch.device("cpu")), reason="needs AMX")
+@pytest.mark.parametrize("block", ["convolution", "adder"])
+def test_mixed_precision_on_a_processor_learns_what_float32_does(patches: Patches, block: Block) -> None:
+    """Losses are close and not the same; weights and their averages stay float32."""
+    spec = NetworkSpec(2, 2, 16, block)
+    config = TrainConfig(spec=spec, expansion=0, steps=60, batch=4, patch=12, rate=2e-3, warm_up=3, ema=0.9, optimiser="soap")
+    torch.manual_seed(0)
+    network = build(spec, expansion=0)
+    halves, floats = (Trainer(dataclasses.replace(config, amp=amp), copy.deepcopy(network), patches) for amp in (True, False))
+    losses = [(halves.advance(), floats.advance()) for _ in range(60)]
+    assert losses[0][0] == pytest.approx(losses[0][1], rel=1e-2)
+    assert losses[0][0] != losses[0][1]
+    assert losses[-1][0] == pytest.approx(losses[-1][1], rel=0.1)
+    assert losses[-1][0] < 0.7 * losses[0][0]
+    assert {tensor.dtype for tensor in halves.state()["average"].values() if tensor.is_floating_point()} == {torch.float32}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
