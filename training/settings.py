@@ -27,6 +27,7 @@ Degradation = Literal["none", "photo", "video"]
 LossName = Literal["l1", "charbonnier", "l2", "psnr"]
 ScheduleName = Literal["cosine", "constant"]
 OptimiserName = Literal["soap", "adam"]
+Activation = Literal["prelu", "relu"]
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 EXPANSIONS = {"m3": 256, "m5": 256, "m7": 256, "m11": 64, "xl": 64}
@@ -64,6 +65,7 @@ class Settings:
     m: Annotated[int, "number of 3x3 blocks"] = 5
     int_features: Annotated[int, "channels of the collapsed network"] = 16
     feature_size: Annotated[int, "channels that a linear block expands to; 0 trains the collapsed kernel itself"] = 256
+    activation: Annotated[Activation, "prelu, a slope a channel, or relu, which networks of 8 bits need and then have anyway"] = "prelu"
     linear_block_type: Annotated[LinearBlock, "how blocks are trained, and whether they are adder layers"] = "collapsed"
     adder_expansion: Annotated[int, "channels that an adder block's kernel is expanded to in training (0: not expanded)"] = 0
     adaptive: Annotated[bool, "scale adder kernels' gradients as AdderNet does"] = False
@@ -119,8 +121,7 @@ class Settings:
     def spec(self) -> NetworkSpec:
         """The network to train."""
         block: Block = "adder" if self.linear_block_type == "collapsed_adder" else "convolution"
-        activation: Literal["relu", "prelu"] = "relu" if self.quant_W or self.quant_A else "prelu"
-        return NetworkSpec(self.scale, self.m, self.int_features, block, activation)
+        return NetworkSpec(self.scale, self.m, self.int_features, block, "relu" if self.quant_W or self.quant_A else self.activation)
 
     @property
     def name(self) -> str:
