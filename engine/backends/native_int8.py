@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.integer import IntegerLayer, IntegerNetwork, LastLayer, Skip
     from engine.network import NetworkSpec
 
-GROUP, FOUR = 8, 4
+GROUP, FOUR, PAIR = 8, 4, 2
 SUM_BYTES = 4
 PACKED_TWICE = SUMS_IN_WORDS = 16
 """Channels for which `adder_u8_twice` and `adder_u8_words` are written."""
@@ -32,9 +32,10 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
     get = partial(kernels.get, threads=threads)
     channels = padded_channels(spec.f)
     adder = spec.block == "adder"
-    bits, dtype = (8, np.uint8) if adder else (16, np.int16)
+    in_bytes = adder or kernels.dots_bytes
+    bits, dtype = (8, np.uint8) if in_bytes else (16, np.int16)
     zeros = (*network.input_zeros(), network.body[-1].zero)
-    outputs = [Tensor(dtype, channels, zero if adder else 0) for zero in zeros]
+    outputs = [Tensor(dtype, channels, zero if in_bytes else 0) for zero in zeros]
 
     steps = [
         Step(get(Shape("ends_s16.luma", ())), (), (), 0, Tensor(np.int16, 0), reads_plane=True),
@@ -48,11 +49,11 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
     ]
     outputs[-1] = Tensor(np.int16, channels)
     for layer, zero, output in zip(network.body, zeros, outputs[1:], strict=False):
-        constants = _adder(layer, zero, channels, kernels) if adder else _convolution(layer, channels)
+        constants = (_adder if adder else _convolution)(layer, zero, channels, kernels)
         reads: tuple[int, ...] = (len(steps) - 1,)
         skip = layer is network.body[-1]
         if skip:
-            reads, constants = (*reads, 1), (*constants, _skip(network.skip, 0 if adder else network.first.zero))
+            reads, constants = (*reads, 1), (*constants, _skip(network.skip, 0 if in_bytes else network.first.zero))
         steps.append(Step(get(_body(adder, channels, skip, kernels)), reads, constants, 1, output))
     register = last_register(spec.scale, kernels.register)
     filtered = kernels.sums_bytes and channels <= FILTERED_MOST
@@ -66,7 +67,8 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
 def _body(adder: bool, channels: int, skip: bool, kernels: Kernels) -> Shape:
     """The kernel of a body layer for this processor."""
     if not adder:
-        return Shape("convolution_s16.build", (channels, skip, _register(channels, kernels)))
+        kind = "convolution_u8" if kernels.dots_bytes else "convolution_s16"
+        return Shape(f"{kind}.build", (channels, skip, _register(channels, kernels)))
     if not kernels.sums_bytes:
         return Shape("adder_u8_lanes.build", (channels, skip))
     if kernels.packs_sums == TWICE and channels == PACKED_TWICE:
@@ -110,11 +112,19 @@ def _adder(layer: IntegerLayer, zero: int, channels: int, kernels: Kernels) -> t
     return constant(ordered.reshape(3, 3, groups, groups, 2, FOUR, GROUP)), table
 
 
-def _convolution(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
-    """Weights (3, 3, C/2, C, 2) s16: row, column, pair of inputs, output, input of the pair."""
-    weight = grown(layer.weight, (channels, channels, 3, 3)).astype(np.int16)
-    pairs = weight.reshape(channels, channels // 2, 2, 3, 3).transpose(3, 4, 1, 0, 2)
-    return constant(pairs), constant(_table(layer, channels))
+def _convolution(layer: IntegerLayer, zero: int, channels: int, kernels: Kernels) -> tuple[View, ...]:
+    """Weights (3, 3, C/2, C, 2) s16: row, column, pair of inputs, output, input of the pair; in bytes fours of inputs, and starts (C).
+
+    ``zero`` is the input's zero point, which bytes keep: it is taken off where sums start and where the residual is added.
+    """
+    together = FOUR if kernels.dots_bytes else PAIR
+    weight = grown(layer.weight, (channels, channels, 3, 3))
+    ordered = weight.reshape(channels, channels // together, together, 3, 3).transpose(3, 4, 1, 0, 2)
+    table = _table(layer, channels)
+    if not kernels.dots_bytes:
+        return constant(ordered.astype(np.int16)), constant(table)
+    table[1] -= layer.rescale.residual * zero
+    return constant(ordered), constant(-zero * weight.sum((1, 2, 3), dtype=np.int32)), constant(table)
 
 
 def _skip(skip: Skip, zero: int) -> View:

@@ -86,6 +86,7 @@ class Kernels:
     ``mapped``: kernels are objects mapped into memory, which start fast and run on as many threads as call them; that is
     for x86-64 Linux. Elsewhere Halide's own just-in-time compiler runs them, on Halide's own threads.
     ``sums_bytes``: the processor adds up neighbouring bytes in one instruction (x86's `vpsadbw`); ARM's does not.
+    ``dots_bytes``: it adds up products of bytes in one instruction, for which Halide has a name (AVX-VNNI).
     ``packs_sums``: how often it packs such sums before adding them (see `packs_sums`).
     ``register``: how many bytes a vector register has, 64 with AVX-512; kernels that have a ``register`` then use whole ones.
     Safe to use from any thread.
@@ -94,6 +95,7 @@ class Kernels:
     folder: Path | None = None
     mapped: bool = field(default_factory=can_map)
     sums_bytes: bool = platform.machine() in ("x86_64", "AMD64")
+    dots_bytes: bool = field(default_factory=lambda: "avx_vnni" in cpu.features())
     packs_sums: int = field(default_factory=packs_sums)
     register: int = field(default_factory=register_bytes)
     _ready: dict[Shape, ThreadedKernel] = field(default_factory=dict)
