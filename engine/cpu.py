@@ -16,6 +16,7 @@ TELLING = (
     "avx512f",
     "avx512bw",
     "avx512_vnni",
+    "avx512_bf16",
     "avx_vnni",
     "amx_int8",
     "asimd",

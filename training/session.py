@@ -29,7 +29,18 @@ if TYPE_CHECKING:
     from training.control import Control
     from training.distributed import Processes
 
-FIXED = ("scale", "m", "int_features", "feature_size", "activation", "linear_block_type", "adder_expansion", "optimiser", "quant_W", "quant_A")
+FIXED = (
+    "scale",
+    "m",
+    "int_features",
+    "feature_size",
+    "activation",
+    "linear_block_type",
+    "adder_expansion",
+    "optimiser",
+    "quant_W",
+    "quant_A",
+)
 """Settings that a run cannot change once it has begun."""
 
 

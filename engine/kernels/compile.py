@@ -74,6 +74,14 @@ def packs_sums() -> int:
     return 1 if "avx512bw" in cpu.features() else TWICE
 
 
+def dots_bytes() -> bool:
+    """Whether Halide uses this processor's `vpdpbusd`: AMD's since Zen 4, Intel's servers since Sapphire Rapids.
+
+    For older ones with AVX-512's VNNI, and for those with AVX-VNNI alone, Halide 21 has no name that makes it do so.
+    """
+    return {"avx512_vnni", "avx512_bf16"} <= set(cpu.features())
+
+
 def register_bytes() -> int:
     """How many bytes kernels take a vector register to have: 64 with AVX-512, else 32."""
     return 64 if "avx512bw" in cpu.features() else 32
@@ -86,7 +94,7 @@ class Kernels:
     ``mapped``: kernels are objects mapped into memory, which start fast and run on as many threads as call them; that is
     for x86-64 Linux. Elsewhere Halide's own just-in-time compiler runs them, on Halide's own threads.
     ``sums_bytes``: the processor adds up neighbouring bytes in one instruction (x86's `vpsadbw`); ARM's does not.
-    ``dots_bytes``: it adds up products of bytes in one instruction, for which Halide has a name (AVX-VNNI).
+    ``dots_bytes``: it adds up products of bytes in one instruction, and Halide knows (see `dots_bytes`).
     ``packs_sums``: how often it packs such sums before adding them (see `packs_sums`).
     ``register``: how many bytes a vector register has, 64 with AVX-512; kernels that have a ``register`` then use whole ones.
     Safe to use from any thread.
@@ -95,7 +103,7 @@ class Kernels:
     folder: Path | None = None
     mapped: bool = field(default_factory=can_map)
     sums_bytes: bool = platform.machine() in ("x86_64", "AMD64")
-    dots_bytes: bool = field(default_factory=lambda: "avx_vnni" in cpu.features())
+    dots_bytes: bool = field(default_factory=dots_bytes)
     packs_sums: int = field(default_factory=packs_sums)
     register: int = field(default_factory=register_bytes)
     _ready: dict[Shape, ThreadedKernel] = field(default_factory=dict)

@@ -112,8 +112,10 @@ def test_sums_at_their_largest(codes, kernels, rng):
     np.testing.assert_array_equal(actual, reference_integer.run(network, y))
 
 
+@pytest.mark.skipif(not Kernels().sums_bytes, reason="for processors that sum bytes in one instruction")
+@pytest.mark.parametrize("packs_sums", [0, 2])
 @pytest.mark.parametrize("code", [0, 255])
-def test_sums_at_their_largest_packed_twice(code, kernels, rng):
+def test_sums_at_their_largest_in_words(code, packs_sums, rng):
     """16 channels, every difference 255: 36,720, more than a signed 16-bit lane holds."""
     spec = NetworkSpec(2, 1, 16, "adder", "relu")
     model = quantised(spec, rng)
@@ -130,7 +132,9 @@ def test_sums_at_their_largest_packed_twice(code, kernels, rng):
     y = rng.uniform(0, 1, (12, 20)).astype(np.float32)
     codes = reference_integer.first_layer(network.first, reference_integer.input_codes(y))
     assert reference_integer.absolute_differences(codes.astype(np.int64), network.body[0].weight, network.first.zero).max() == 36720
-    np.testing.assert_array_equal(NativeBackend(model, "int8", 1, kernels=kernels).run(y), reference_integer.run(network, y))
+    np.testing.assert_array_equal(
+        NativeBackend(model, "int8", 1, kernels=Kernels(packs_sums=packs_sums)).run(y), reference_integer.run(network, y)
+    )
 
 
 @pytest.mark.parametrize(("f", "kernel"), [(48, "last_s16.build"), (64, "ends_s16.last")])
@@ -197,6 +201,11 @@ def test_packed_and_plain_sums(f, packs_sums, rng):
 @pytest.mark.parametrize("f", [16, 32])
 def test_registers_of_half_the_size(block, f, precision, rng):
     check(quantised(NetworkSpec(2, 2, f, block, "relu"), rng), precision, Kernels(register=32), rng, [(1, 1), (40, 53)])
+
+
+@pytest.mark.parametrize("f", [16, 32])
+def test_convolutions_for_processors_that_do_not_multiply_bytes(f, rng):
+    check(quantised(NetworkSpec(2, 2, f, "convolution", "relu"), rng), "int8", Kernels(dots_bytes=False), rng, [(1, 1), (40, 53)])
 
 
 def test_the_same_bands_serve_pictures_of_any_size_again(kernels, rng):

@@ -15,32 +15,37 @@ from engine.kernels.objects import MappedObject, can_map
 AVX2 = "x86-64-linux-avx-avx2-f16c-fma-sse41"
 AVX512 = "x86-64-linux-avx-avx2-avx512-avx512_skylake-f16c-fma-sse41"
 VNNI = "x86-64-linux-avx-avx2-avx512-avx512_cannonlake-avx512_sapphirerapids-avx512_skylake-f16c-fma-sse41"
+ZEN4 = "x86-64-windows-avx-avx2-avx512-avx512_cannonlake-avx512_skylake-avx512_zen4-f16c-fma-sse41"
 WINDOWS = "x86-64-windows-avx-avx2-f16c-fma-sse41"
 ARM = "arm-64-osx"
 
 
 @pytest.mark.parametrize(
-    ("kernel", "target", "instruction"),
+    ("kernel", "arguments", "target", "instruction"),
     [
-        ("adder_u8", AVX2, r"vpsadbw .*%ymm"),
-        ("adder_u8", WINDOWS, r"vpsadbw .*%ymm"),
-        ("adder_u8", AVX512, r"vpsadbw .*%zmm"),
-        ("adder_u8_lanes", ARM, r"uabal(2|\.8h)"),
-        ("last_s16", WINDOWS, r"vpmaddwd .*%ymm"),
-        ("last_f32", AVX2, r"vfmadd\d+ps .*%ymm"),
-        ("last_f32", ARM, r"fmla"),
-        ("convolution_s16", AVX2, r"vpmaddwd .*%ymm"),
-        ("convolution_s16", VNNI, r"vpdpwssd "),
-        ("convolution_s16", ARM, r"s(mlal|mull)"),
-        ("convolution_f32", AVX2, r"vfmadd\d+ps .*%ymm"),
-        ("convolution_f32", ARM, r"fmla"),
-        ("adder_f32", AVX2, r"vmaxps .*%ymm"),
-        ("adder_f32", ARM, r"fmax"),
+        ("adder_u8", (16,), AVX2, r"vpsadbw .*%ymm"),
+        ("adder_u8", (16,), WINDOWS, r"vpsadbw .*%ymm"),
+        ("adder_u8", (16,), AVX512, r"vpsadbw .*%zmm"),
+        ("adder_u8_lanes", (16,), ARM, r"uabal(2|\.8h)"),
+        ("last_s16", (16, 2), WINDOWS, r"vpmaddwd .*%ymm"),
+        ("last_f32", (16, 2), AVX2, r"vfmadd\d+ps .*%ymm"),
+        ("last_f32", (16, 2), ARM, r"fmla"),
+        ("convolution_s16", (16,), AVX2, r"vpmaddwd .*%ymm"),
+        ("convolution_s16", (16,), VNNI, r"vpdpwssd "),
+        ("convolution_u8", (16, False, 64), VNNI, r"vpdpbusd .*%zmm"),
+        ("convolution_u8", (16, False, 64), ZEN4, r"vpdpbusd .*%zmm"),
+        ("adder_u8_words", (), AVX2, r"vpaddusw .*%ymm"),
+        ("adder_u8_words", (False, 64), AVX512, r"vpaddusw .*%zmm"),
+        ("convolution_s16", (16,), ARM, r"s(mlal|mull)"),
+        ("convolution_f32", (16,), AVX2, r"vfmadd\d+ps .*%ymm"),
+        ("convolution_f32", (16,), ARM, r"fmla"),
+        ("adder_f32", (16,), AVX2, r"vmaxps .*%ymm"),
+        ("adder_f32", (16,), ARM, r"fmax"),
     ],
 )
-def test_the_wanted_instruction_appears(kernel, target, instruction, tmp_path):
+def test_the_wanted_instruction_appears(kernel, arguments, target, instruction, tmp_path):
     path = tmp_path / "kernel.s"
-    compile_object(Shape(f"{kernel}.build", (16, 2) if kernel.startswith("last") else (16,)), path, target, assembly=True)
+    compile_object(Shape(f"{kernel}.build", arguments), path, target, assembly=True)
     assert re.search(instruction, path.read_text().replace("\t", " "))
 
 
@@ -90,6 +95,7 @@ def test_the_last_layers_products_stay_in_registers(kernel, target, register, in
         ("convolution_f32", (16, 64), AVX512, {"vfmadd": 10}),
         ("convolution_s16", (16, False, 64), AVX512, {"vpmaddwd": 12}),
         ("convolution_s16", (16, False, 64), VNNI, {"vpdpwssd": 12}),
+        ("convolution_u8", (16, False, 64), VNNI, {"vpdpbusd": 12}),
     ],
 )
 def test_a_body_layers_innermost_loop(kernel, arguments, target, instructions, tmp_path):
