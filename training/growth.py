@@ -1,7 +1,8 @@
 """A small network's weights for a larger one that computes the same: a warm start from M5 to M11 to XL (arXiv 1511.05641, Net2Net).
 
 New body layers are identities, spread between the old ones, with an activation of slope 1, which changes nothing: an adder layer, whose
-input is added to what it makes, with a multiplier of 0. New channels begin with fresh weights but are heard by none of the old ones and not by the last layer.
+input is added to what it makes, with a multiplier of 0. New channels begin with fresh weights but are heard by none of the old ones and
+not by the last layer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`convolution_s16` for processors that add up products of bytes (AVX-512 with VNNI): codes stay bytes, and `vpdpbusd` takes four taps a sum.
+"""`convolution_s16` for processors that add up products of bytes (AVX-512, VNNI): codes stay bytes, and `vpdpbusd` takes four taps a sum.
 
 It multiplies unsigned bytes by signed ones, adds four products to a 32-bit sum and saturates nowhere: 32 or 64 taps an instruction, and
 nothing to add afterwards. Codes are kept with their zero point, padding included; each sum begins at what that adds, with its sign changed.
