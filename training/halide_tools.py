@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import halide as hl
 import torch
 
+from engine import cpu
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,7 +20,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LANES = 8
+"""Channels come by so many."""
+WHOLE = 2 * LANES if "avx512bw" in cpu.features() else LANES
+"""Float32 numbers of a vector register."""
 STRIP_ROWS = 4
+
+
+def lanes(channels: int) -> int:
+    """Of so many channels, how many are taken as one vector: a register's if they come by those, else eight."""
+    return LANES if channels % WHOLE else WHOLE
 
 
 def channels_last(tensor_nchw: Tensor) -> Tensor:

@@ -14,10 +14,10 @@ import halide as hl
 import torch
 from torch import Tensor
 
-from training.halide_tools import LANES, channels_last, compile_kernel, images, padded_with_zeros, run
+from training.halide_tools import LANES, channels_last, compile_kernel, images, lanes, padded_with_zeros, run
 
-VECTORS = 12
-"""Sums held in registers, in vectors; four are left for what is multiplied."""
+VECTORS = {8: 12, 16: 28}
+"""Sums held in registers, in vectors, by their lanes; four are left for what is multiplied."""
 STRIP = 8
 """Rows whose products are summed before they are added to a picture's: as many as stay in the first cache."""
 
@@ -93,17 +93,19 @@ def _correlated(
     result[o, kx, ky, c, n] += part[o, kx, ky, c, strips.x, n]
 
     block = 2 * LANES if not outputs % (2 * LANES) else LANES
-    room = VECTORS * LANES // (block * (3 if bounds else 1))  # two bounds for each sum take their registers
+    room = VECTORS[lanes(outputs)] * lanes(outputs) // (block * (3 if bounds else 1))  # two bounds for each sum take their registers
     columns = size if size <= room else 1
     together = 2 if not inputs % 2 and 2 * columns <= room else 1
     outer, inside, c_outer, c_inside, kx_outer, kx_inside = (hl.Var(name) for name in ("oo", "oi", "co", "ci", "kxo", "kxi"))
-    result.bound(o, 0, outputs).bound(kx, 0, size).bound(ky, 0, size).bound(c, 0, inputs).vectorize(o, LANES).parallel(n)
+    result.bound(o, 0, outputs).bound(kx, 0, size).bound(ky, 0, size).bound(c, 0, inputs).vectorize(o, lanes(outputs)).parallel(n)
     update = result.update().split(o, outer, inside, block).split(c, c_outer, c_inside, together).split(kx, kx_outer, kx_inside, columns)
     update.reorder(inside, kx_inside, c_inside, outer, kx_outer, ky, c_outer, strips.x, n).parallel(n)
-    update.vectorize(inside, LANES).unroll(inside).unroll(kx_inside).unroll(c_inside)
+    update.vectorize(inside, lanes(outputs)).unroll(inside).unroll(kx_inside).unroll(c_inside)
     for each in (*bounds, part):
-        each.compute_at(result, outer).vectorize(each.args()[0], LANES).unroll(each.args()[0]).unroll(each.args()[1]).unroll(each.args()[3])
-    part.update().reorder(o, kx, c, pixels.x, pixels.y).vectorize(o, LANES).unroll(o).unroll(kx).unroll(c)
+        each.compute_at(result, outer).vectorize(each.args()[0], lanes(outputs)).unroll(each.args()[0]).unroll(each.args()[1]).unroll(
+            each.args()[3]
+        )
+    part.update().reorder(o, kx, c, pixels.x, pixels.y).vectorize(o, lanes(outputs)).unroll(o).unroll(kx).unroll(c)
     x_padded.compute_at(result, n).bound(c, 0, inputs)
     if not inputs % LANES:
         x_padded.vectorize(c, LANES)

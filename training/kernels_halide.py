@@ -14,21 +14,21 @@ import halide as hl
 import torch
 from torch import Tensor
 
-from training.halide_tools import LANES, STRIP_ROWS, channels_last, compile_kernel, images, padded_with_zeros, run
+from training.halide_tools import LANES, STRIP_ROWS, channels_last, compile_kernel, images, lanes, padded_with_zeros, run
 from training.kernels_correlation import clipped_correlation, correlation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-FORWARD_PIXELS = 6
-GRADIENT_PIXELS = 2
+FORWARD_PIXELS, GRADIENT_PIXELS = {8: 6, 16: 8}, {8: 2, 16: 6}
+"""Pixels of a block, by the lanes of a vector: as many as registers have room for."""
 
 
 def supports(x_nchw: Tensor, weight_oihw: Tensor) -> bool:
     """Whether these kernels take the tensors: float32 on the CPU, 3x3 taps, channels by eights, at least a block of pixels wide."""
     outputs, inputs, *kernel = weight_oihw.shape
     plain = x_nchw.device.type == "cpu" and x_nchw.dtype == weight_oihw.dtype == torch.float32
-    return plain and kernel == [3, 3] and not outputs % LANES and not inputs % LANES and x_nchw.shape[-1] >= FORWARD_PIXELS
+    return plain and kernel == [3, 3] and not outputs % LANES and not inputs % LANES and x_nchw.shape[-1] >= FORWARD_PIXELS[lanes(outputs)]
 
 
 def sums(x_nchw: Tensor, weight_oihw: Tensor) -> Tensor:
@@ -68,21 +68,23 @@ def weight_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor, 
     return total - weight_oihw * gradient_nchw.sum((0, 2, 3)).view(-1, 1, 1, 1)
 
 
-def _strips(result: hl.Func, variables: Sequence[hl.Var], channels: int, pixels: int) -> tuple[hl.Var, hl.Var]:
-    """Blocks of ``pixels`` by up to 16 channels, in parallel strips of rows; returns where blocks and strips are computed."""
+def _strips(result: hl.Func, variables: Sequence[hl.Var], channels: int, pixels: Mapping[int, int]) -> tuple[hl.Var, hl.Var]:
+    """Blocks of ``pixels`` of the vectors' lanes by up to 16 channels, in parallel strips of rows; returns where blocks and strips are computed."""
     c, x, y, n = variables
     outer, block, inner, strip, row, job = (hl.Var(name) for name in ("co", "xo", "xi", "strip", "row", "job"))
     inside = hl.Var("ci")
-    result.bound(c, 0, channels).split(c, outer, inside, _block(channels)).split(x, block, inner, pixels, hl.TailStrategy.ShiftInwards)
+    result.bound(c, 0, channels).split(c, outer, inside, _block(channels)).split(
+        x, block, inner, pixels[lanes(channels)], hl.TailStrategy.ShiftInwards
+    )
     result.split(y, strip, row, STRIP_ROWS, hl.TailStrategy.GuardWithIf).reorder(inside, inner, outer, block, row, strip, n)
-    result.vectorize(inside, LANES).unroll(inside).unroll(inner).fuse(strip, n, job).parallel(job)
+    result.vectorize(inside, lanes(channels)).unroll(inside).unroll(inner).fuse(strip, n, job).parallel(job)
     return outer, job
 
 
-def _accumulate(total: hl.Func, c: hl.Var, x: hl.Var, r: hl.RDom) -> None:
+def _accumulate(total: hl.Func, c: hl.Var, x: hl.Var, r: hl.RDom, channels: int) -> None:
     """Hold a block's sums in registers through the whole reduction."""
-    total.vectorize(c, LANES).unroll(c).unroll(x)
-    total.update().reorder(c, x, r.x, r.y, r.z).vectorize(c, LANES).unroll(c).unroll(x)
+    total.vectorize(c, lanes(channels)).unroll(c).unroll(x)
+    total.update().reorder(c, x, r.x, r.y, r.z).vectorize(c, lanes(channels)).unroll(c).unroll(x)
 
 
 def _boxed(padded: hl.Func, channels: int) -> list[hl.Func]:
@@ -122,7 +124,7 @@ def _sums_kernel(inputs: int, outputs: int) -> Any:
     for stage in stages:
         stage.compute_at(result, strip)
     total.compute_at(result, block)
-    _accumulate(total, c, x, r)
+    _accumulate(total, c, x, r, outputs)
     return compile_kernel(result, (source, weight, weight_sum))
 
 
@@ -144,10 +146,10 @@ def _input_gradient_kernel(inputs: int, outputs: int) -> Any:
         stage.compute_at(result, strip)
     g_padded.compute_at(result, strip).bound(c, 0, outputs).vectorize(c, LANES)
     total.compute_at(result, block)
-    _accumulate(total, c, x, r)
+    _accumulate(total, c, x, r, inputs)
     return compile_kernel(result, (source, weight, gradient))
 
 
 def _block(channels: int) -> int:
-    """Channels computed at a time: two vectors, or one."""
+    """Channels computed at a time: sixteen, or eight."""
     return 2 * LANES if channels % (2 * LANES) == 0 else LANES
