@@ -69,7 +69,7 @@ def weight_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor, 
 
 
 def _strips(result: hl.Func, variables: Sequence[hl.Var], channels: int, pixels: Mapping[int, int]) -> tuple[hl.Var, hl.Var]:
-    """Blocks of ``pixels`` of the vectors' lanes by up to 16 channels, in parallel strips of rows; returns where blocks and strips are computed."""
+    """Blocks of ``pixels`` by up to 16 channels, in parallel strips of rows; returns where blocks and strips are computed."""
     c, x, y, n = variables
     outer, block, inner, strip, row, job = (hl.Var(name) for name in ("co", "xo", "xi", "strip", "row", "job"))
     inside = hl.Var("ci")
