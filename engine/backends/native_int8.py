@@ -105,8 +105,8 @@ def _adder(layer: IntegerLayer, zero: int, channels: int, kernels: Kernels) -> t
         return constant(ordered.reshape(3, 3, groups, FOUR, FOUR, GROUP)), table
     if not kernels.packs_sums and channels == SUMS_IN_WORDS:
         lanes = kernels.register // GROUP
-        ordered = weight.reshape(channels // lanes, lanes, groups, GROUP, 3, 3).transpose(4, 5, 2, 0, 1, 3)
-        return constant(ordered), table
+        ordered = weight.reshape(channels // (2 * lanes), lanes, 2, groups, GROUP, 3, 3).transpose(5, 6, 3, 0, 2, 1, 4)
+        return constant(ordered.reshape(3, 3, groups, channels // lanes, lanes, GROUP)), table
     outputs = (0, 2, 1, 3) if kernels.packs_sums else (0, 1, 2, 3)
     ordered = weight.reshape(groups, 2, 2, 2, groups, GROUP, 3, 3).transpose(6, 7, 4, *outputs, 5)
     return constant(ordered.reshape(3, 3, groups, groups, 2, FOUR, GROUP)), table
