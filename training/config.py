@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from engine.network import NetworkSpec
 from training.blocks import Form
 
-Loss = Literal["l1", "charbonnier", "l2", "psnr"]
+Loss = Literal["l1", "charbonnier", "l2", "psnr", "picture"]
 Schedule = Literal["cosine", "constant"]
 OptimiserName = Literal["soap", "adam"]
 

@@ -172,6 +172,21 @@ class Patches:
         lows, highs = zip(*map(self._cut, places[part * size : (part + 1) * size]), strict=True)
         return np.stack(lows)[:, None], np.stack(highs)[:, None]
 
+    def errors(self, step: int, part: int = 0, parts: int = 1) -> NDArray[np.float32]:
+        """Of each patch that `draw` gives, how hard its picture is: the mean squared error of the whole of it enlarged bicubically, (N,)."""
+        places = self._places(step)
+        size = len(places) // parts
+        return self._bicubic_errors[[place.index for place in places[part * size : (part + 1) * size]]]
+
+    @cached_property
+    def _bicubic_errors(self) -> NDArray[np.float32]:
+        def error(pair: Pair) -> float:
+            made = imresize(as_unit(pair.lr), *pair.hr.shape)
+            return float(np.square(made - as_unit(pair.hr)).mean())
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return np.fromiter(pool.map(error, self.pairs), np.float32)
+
     @cached_property
     def _chances(self) -> NDArray[np.float64]:
         roots = np.sqrt([1 if self.equal else pair.lr.size for pair in self.pairs])

@@ -14,7 +14,7 @@ import halide as hl
 import torch
 from torch import Tensor
 
-from training.halide_tools import LANES, channels_last, compile_kernel, images, lanes, padded_with_zeros, run
+from training.halide_tools import LANES, WHOLE, channels_last, compile_kernel, images, lanes, padded_with_zeros, run
 
 VECTORS = {8: 12, 16: 28}
 """Sums held in registers, in vectors, by their lanes; four are left for what is multiplied."""
@@ -23,8 +23,13 @@ STRIP = 8
 
 
 def supports(x_nchw: Tensor, gradient_nchw: Tensor) -> bool:
-    """Whether `correlation` takes the tensors: float32 on the CPU, the channels of one of them by eights."""
+    """Whether `correlation` takes the tensors: float32 on the CPU, the channels of one of them by eights.
+
+    Not where those of both fill registers of 64 bytes: there torch is faster.
+    """
     plain = x_nchw.device.type == "cpu" and x_nchw.dtype == gradient_nchw.dtype == torch.float32
+    if WHOLE > LANES and not (x_nchw.shape[1] % WHOLE or gradient_nchw.shape[1] % WHOLE):
+        return False
     return plain and not (x_nchw.shape[1] % LANES and gradient_nchw.shape[1] % LANES)
 
 

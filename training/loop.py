@@ -119,12 +119,18 @@ class Trainer:
         kind: Loss = "l2" if self.step >= config.l2_from * config.steps else config.loss
         with precision(self.device, amp=config.amp):
             output = self.network(low)
-        loss = pixel_loss(output.float(), high, kind)
+        loss = pixel_loss(output.float(), high, kind, self._hardness(kind))
         if self.teacher is None or not config.distil:
             return loss
         with torch.no_grad():
             taught = self.teacher(low)
-        return (1 - config.distil) * loss + config.distil * pixel_loss(output.float(), taught, kind)
+        return (1 - config.distil) * loss + config.distil * pixel_loss(output.float(), taught, kind, self._hardness(kind))
+
+    def _hardness(self, kind: Loss) -> Tensor | None:
+        """The bicubic errors of the batch's pictures, for the loss that asks for them."""
+        if kind != "picture":
+            return None
+        return torch.from_numpy(self.patches.errors(self.step, self.processes.rank, self.processes.count)).to(self.device)
 
     def _shared(self, loss: Tensor) -> float:
         """Make the gradients those of the whole batch; its loss."""
@@ -154,13 +160,18 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def pixel_loss(output: Tensor, target: Tensor, loss: Loss) -> Tensor:
-    """The mean over pixels of |d|, of sqrt(d^2 + 1e-6), or of d^2; for ``psnr`` the mean over patches (N, C, H, W) of a logarithm.
+def pixel_loss(output: Tensor, target: Tensor, loss: Loss, hardness: Tensor | None = None) -> Tensor:
+    """The mean over pixels of |d|, of sqrt(d^2 + 1e-6), or of d^2; others over patches (N, C, H, W) first.
 
-    That is log(1 + m / 1e-6), with m the mean of d^2 over a patch.
+    ``psnr`` is the mean of log(1 + m / 1e-6), with m the mean of d^2 over a patch.
     Logarithms are what a mean PSNR over pictures is made of (arXiv 2204.04676): a clean edge counts as much as a coarse texture whose
-    errors are ten times as large. Errors well below 1e-3, a quarter of an 8-bit level, no longer count.
+    errors are ten times as large. Errors well below 1e-3, a quarter of an 8-bit level, no longer count. A patch is not its picture,
+    though: within one, what counts is the sum of d^2. ``picture`` is therefore the mean of d^2 over that of its whole picture as first
+    enlarged, ``hardness`` (N,): near the end of a training, whose errors are a nearly constant part of those, the slope of the mean PSNR.
     """
+    if loss == "picture":
+        assert hardness is not None
+        return ((output - target).square().mean((1, 2, 3)) / (hardness + NEGLIGIBLE)).mean()
     if loss == "psnr":
         return torch.log1p((output - target).square().mean((1, 2, 3)) / NEGLIGIBLE).mean()
     if loss == "l1":

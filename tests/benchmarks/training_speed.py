@@ -20,6 +20,7 @@ from torch.nn import functional
 from engine.network import NetworkSpec
 from training.activation import PReLU
 from training.kernels_correlation import correlation
+from training.loop import half_is_fast, precision
 from training.memory import keep_freed_memory
 from training.network import Network, build
 from training.optimiser import make_optimiser
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
 BATCH, SIDE = 16, 48
 LAYERS = ((1, 16, 5), (16, 16, 3), (16, 4, 5), (16, 16, 5), (32, 32, 3))
 """Inputs, outputs and kernel sides of the layers there are."""
-NETWORKS = {"SESR-M5": NetworkSpec(2, 5, 16), "SESR-M11": NetworkSpec(2, 11, 16), "AdderSESR-M5": NetworkSpec(2, 5, 16, "adder")}
+NETWORKS = {
+    "SESR-M5": NetworkSpec(2, 5, 16),
+    "SESR-M11": NetworkSpec(2, 11, 16),
+    "SESR-XL": NetworkSpec(2, 11, 32),
+    "AdderSESR-M5": NetworkSpec(2, 5, 16, "adder"),
+}
+CPU = torch.device("cpu")
 
 
 def medians(pieces: dict[str, Piece], rounds: int) -> dict[str, float]:
@@ -72,8 +79,10 @@ def activation_gradients() -> dict[str, Piece]:
 
 
 def steps(spec: NetworkSpec) -> dict[str, Piece]:
-    """Whole steps with SOAP on the collapsed kernels; for a convolution network, with torch's gradients as well."""
+    """Whole steps with SOAP on the collapsed kernels: ours, in bfloat16 where that is fast, and with torch's gradients (not of adders)."""
     pieces: dict[str, Piece] = {"ours": _step(build(spec, expansion=0))}
+    if half_is_fast(CPU):
+        pieces["bfloat16"] = _step(build(spec, expansion=0), amp=True)
     if spec.block == "convolution":
         plain = build(spec, expansion=0)
         plain.activations = nn.ModuleList(nn.PReLU(spec.f) for _ in range(spec.m))
@@ -87,14 +96,16 @@ def steps(spec: NetworkSpec) -> dict[str, Piece]:
     return pieces
 
 
-def _step(network: Network) -> Callable[[], None]:
+def _step(network: Network, *, amp: bool = False) -> Callable[[], None]:
     network.progress(0.5)
     optimiser = make_optimiser("soap", network, 1e-4)
     low, high = torch.rand(BATCH, 1, SIDE, SIDE), torch.rand(BATCH, 1, 2 * SIDE, 2 * SIDE)
 
     def step() -> None:
         optimiser.zero_grad()
-        (network(low) - high).abs().mean().backward()
+        with precision(CPU, amp=amp):
+            made = network(low)
+        (made.float() - high).abs().mean().backward()
         optimiser.step()
 
     return step
@@ -117,11 +128,11 @@ def main(arguments: list[str] | None = None) -> None:
     for name, both in {**pieces, "PReLU, 16 channels": activation_gradients()}.items():
         taken = medians(both, rounds)
         sys.stdout.write(f"| {name} | {1e3 * taken['torch']:.2f} | {1e3 * taken['ours']:.2f} | {taken['torch'] / taken['ours']:.1f} |\n")
-    sys.stdout.write("\n| step | with torch's gradients, ms | ours, ms | ratio |\n|---|---|---|---|\n")
+    sys.stdout.write("\n| step | torch's gradients, ms | ours, ms | ratio | bfloat16, ms | ratio to ours |\n|---|---|---|---|---|---|\n")
     for name, spec in NETWORKS.items():
         taken = medians(steps(spec), rounds)
-        ours, theirs = 1e3 * taken["ours"], 1e3 * taken.get("torch", math.nan)
-        sys.stdout.write(f"| {name} | {theirs:.0f} | {ours:.0f} | {theirs / ours:.2f} |\n")
+        ours, theirs, half = (1e3 * taken.get(form, math.nan) for form in ("ours", "torch", "bfloat16"))
+        sys.stdout.write(f"| {name} | {theirs:.0f} | {ours:.0f} | {theirs / ours:.2f} | {half:.0f} | {ours / half:.2f} |\n")
 
 
 def _maps(channels: int) -> Tensor:

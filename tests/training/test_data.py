@@ -74,6 +74,17 @@ def test_parts_of_a_batch_are_the_batch(pictures: Path, tmp_path: Path) -> None:
     whole, parts = patches.draw(5), [patches.draw(5, part, 3) for part in range(3)]
     for index in range(2):
         assert np.array_equal(whole[index], np.concatenate([part[index] for part in parts]))
+    assert np.array_equal(patches.errors(5), np.concatenate([patches.errors(5, part, 3) for part in range(3)]))
+
+
+def test_the_hardness_of_a_patch_is_its_whole_pictures_bicubic_error(pictures: Path, tmp_path: Path) -> None:
+    pairs = list(load(find(pictures, 2), 2, PlaneStore(64, tmp_path)))
+    for pair in pairs:
+        alone = Patches([pair], 2, 16, 3, seed=0)
+        enlarged = imresize(as_unit(pair.lr), *pair.hr.shape)
+        assert alone.errors(4) == pytest.approx(np.full(3, np.square(enlarged - as_unit(pair.hr)).mean()), rel=1e-5)
+    hard = Patches(pairs, 2, 16, 64, seed=0)
+    assert len(set(hard.errors(0).tolist())) == len(pairs)
 
 
 def test_patches_stay_aligned_when_turned_and_mirrored() -> None:

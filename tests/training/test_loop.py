@@ -96,6 +96,19 @@ def test_the_psnr_loss_weighs_errors_by_ratio() -> None:
     assert (10 / math.log(10) * ten).item() == pytest.approx(20, rel=0.01)
 
 
+def test_the_picture_loss_weighs_patches_by_how_hard_their_picture_is() -> None:
+    target, hardness = torch.zeros(2, 1, 4, 4), torch.tensor([1e-2, 4e-4])
+    output = torch.stack([torch.full((1, 4, 4), 0.1), torch.full((1, 4, 4), 0.02)])
+    assert pixel_loss(output, target, "picture", hardness).item() == pytest.approx((1e-2 / 1e-2 + 4e-4 / 4e-4) / 2, rel=1e-2)
+    assert pixel_loss(output, target, "picture", 4 * hardness).item() == pytest.approx(1 / 4, rel=1e-2)
+
+
+def test_a_trainer_asks_for_the_hardness_of_its_patches_pictures(patches: Patches) -> None:
+    plain, picture = (trainer(patches, dataclasses.replace(CONFIG, loss=loss)) for loss in ("l2", "picture"))
+    (error,) = set(patches.errors(0).tolist())
+    assert picture.advance() == pytest.approx(plain.advance() / (error + 1e-6), rel=1e-4)
+
+
 def test_the_loss_becomes_l2_where_told(patches: Patches) -> None:
     l1, l2 = (
         trainer(patches),
