@@ -122,8 +122,8 @@ class Trainer:
         loss = pixel_loss(output.float(), high, kind, self._hardness(kind))
         if self.teacher is None or not config.distil:
             return loss
-        with torch.no_grad():
-            taught = self.teacher(low)
+        with torch.no_grad(), precision(self.device, amp=config.amp):
+            taught = self.teacher(low).float()
         return (1 - config.distil) * loss + config.distil * pixel_loss(output.float(), taught, kind, self._hardness(kind))
 
     def _hardness(self, kind: Loss) -> Tensor | None:
