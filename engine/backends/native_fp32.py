@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.backends.native_strips import FOUR_SUMS, HALF_REGISTER, Plan, Step, grown, last_register, padded_channels
+from engine.backends.native_strips import FOUR_SUMS, Plan, Step, body_register, grown, last_register, padded_channels
 from engine.backends.native_windows import Tensor
 from engine.errors import BackendError
 from engine.kernels.buffers import View, constant
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from engine.weights import Model
 
 FOUR = 4
-FLOAT_BYTES = 4
 FILTERED_MOST = 32
 """Channels for which `last_f32` is taken: a tile of more does not fit on the stack."""
 MOST_CHANNELS = 160
@@ -35,28 +34,23 @@ def plan(model: Model, kernels: Kernels, threads: int = 1) -> Plan:
     channels = padded_channels(spec.f)
     if spec.block == "convolution" and channels > MOST_CHANNELS:
         raise BackendError(f"the native back end takes at most {MOST_CHANNELS} channels, and this network has {spec.f}")
-    features = Tensor(np.float32, channels)
+    features, register = Tensor(np.float32, channels), body_register(channels, kernels.register)
     body_kernel = "adder_f32.build" if spec.block == "adder" else "convolution_f32.build"
 
     steps = [
         Step(get(Shape("ends_f32.luma", ())), (), (), 0, Tensor(np.float32, 0), reads_plane=True),
-        Step(get(Shape("ends_f32.first", (channels, _register(channels, kernels)))), (0,), _first(model, first, channels), 2, features),
+        Step(get(Shape("ends_f32.first", (channels, register))), (0,), _first(model, first, channels), 2, features),
     ]
     for layer in body:
         constants = (_adder if layer.adder else _convolution)(model, layer, channels)
-        steps.append(Step(get(Shape(body_kernel, (channels, _register(channels, kernels)))), (len(steps) - 1,), constants, 1, features))
-    register = last_register(spec.scale, kernels.register)
+        steps.append(Step(get(Shape(body_kernel, (channels, register))), (len(steps) - 1,), constants, 1, features))
+    last_bytes = last_register(spec.scale, kernels.register)
     filtered = channels <= FILTERED_MOST
     sizes = channels, spec.scale
-    kernel = get(Shape("last_f32.build", (*sizes, register)) if filtered else Shape("ends_f32.last", sizes))
-    constants = _last_filtered(model, last, channels, register // FOUR_SUMS) if filtered else _last(model, last, channels)
+    kernel = get(Shape("last_f32.build", (*sizes, last_bytes)) if filtered else Shape("ends_f32.last", sizes))
+    constants = _last_filtered(model, last, channels, last_bytes // FOUR_SUMS) if filtered else _last(model, last, channels)
     steps.append(Step(kernel, (len(steps) - 1, 1), constants, 2, None, reads_plane=True))
     return Plan(tuple(steps), spec.scale, TILE if filtered else 1)
-
-
-def _register(channels: int, kernels: Kernels) -> int:
-    """How many bytes of a register kernels of so many channels fill."""
-    return kernels.register if channels * FLOAT_BYTES % kernels.register == 0 else HALF_REGISTER
 
 
 def _first(model: Model, layer: Layer, channels: int) -> tuple[View, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.backends.native_strips import FOUR_SUMS, HALF_REGISTER, Plan, Step, grown, last_register, padded_channels
+from engine.backends.native_strips import FOUR_SUMS, Plan, Step, body_register, grown, last_register, padded_channels
 from engine.backends.native_windows import Tensor
 from engine.kernels import filtering
 from engine.kernels.buffers import View, constant
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from engine.network import NetworkSpec
 
 GROUP, FOUR, PAIR = 8, 4, 2
-SUM_BYTES = 4
 PACKED_TWICE = SUMS_IN_WORDS = 16
 """Channels for which `adder_u8_twice` and `adder_u8_words` are written."""
 FILTERED_MOST = 48
@@ -34,18 +33,13 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
     adder = spec.block == "adder"
     in_bytes = adder or kernels.dots_bytes
     bits, dtype = (8, np.uint8) if in_bytes else (16, np.int16)
+    register = body_register(channels, kernels.register)
     zeros = (*network.input_zeros(), network.body[-1].zero)
     outputs = [Tensor(dtype, channels, zero if in_bytes else 0) for zero in zeros]
 
     steps = [
         Step(get(Shape("ends_s16.luma", ())), (), (), 0, Tensor(np.int16, 0), reads_plane=True),
-        Step(
-            get(Shape("ends_s16.first", (channels, bits, _register(channels, kernels)))),
-            (0,),
-            _first(network.first, channels),
-            2,
-            outputs[0],
-        ),
+        Step(get(Shape("ends_s16.first", (channels, bits, register))), (0,), _first(network.first, channels), 2, outputs[0]),
     ]
     outputs[-1] = Tensor(np.int16, channels)
     for layer, zero, output in zip(network.body, zeros, outputs[1:], strict=False):
@@ -55,11 +49,11 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
         if skip:
             reads, constants = (*reads, 1), (*constants, _skip(network.skip, 0 if in_bytes else network.first.zero))
         steps.append(Step(get(_body(adder, channels, skip, kernels)), reads, constants, 1, output))
-    register = last_register(spec.scale, kernels.register)
+    last_bytes = last_register(spec.scale, kernels.register)
     filtered = kernels.sums_bytes and channels <= FILTERED_MOST
     sizes = channels, spec.scale
-    last = get(Shape("last_s16.build", (*sizes, register)) if filtered else Shape("ends_s16.last", sizes))
-    constants = _last_filtered(network.last, channels, register // FOUR_SUMS) if filtered else _last(network.last, channels)
+    last = get(Shape("last_s16.build", (*sizes, last_bytes)) if filtered else Shape("ends_s16.last", sizes))
+    constants = _last_filtered(network.last, channels, last_bytes // FOUR_SUMS) if filtered else _last(network.last, channels)
     steps.append(Step(last, (len(steps) - 1,), constants, 2, None, reads_plane=True))
     return Plan(tuple(steps), spec.scale, filtering.TILE if filtered else 1)
 
@@ -68,7 +62,7 @@ def _body(adder: bool, channels: int, skip: bool, kernels: Kernels) -> Shape:
     """The kernel of a body layer for this processor."""
     if not adder:
         kind = "convolution_u8" if kernels.dots_bytes else "convolution_s16"
-        return Shape(f"{kind}.build", (channels, skip, _register(channels, kernels)))
+        return Shape(f"{kind}.build", (channels, skip, body_register(channels, kernels.register)))
     if not kernels.sums_bytes:
         return Shape("adder_u8_lanes.build", (channels, skip))
     if kernels.packs_sums == TWICE and channels == PACKED_TWICE:
@@ -76,11 +70,6 @@ def _body(adder: bool, channels: int, skip: bool, kernels: Kernels) -> Shape:
     if not kernels.packs_sums and channels == SUMS_IN_WORDS:
         return Shape("adder_u8_words.build", (skip, kernels.register))
     return Shape("adder_u8.build", (channels, skip, kernels.packs_sums > 0))
-
-
-def _register(channels: int, kernels: Kernels) -> int:
-    """How many bytes of a register the sums of so many channels fill."""
-    return kernels.register if channels * SUM_BYTES % kernels.register == 0 else HALF_REGISTER
 
 
 def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:

@@ -42,15 +42,20 @@ STRIPS_A_WINDOW = 2
 """Strips that a window has room for beside the rows it keeps: only when it is full are these rows moved back to its beginning."""
 
 
-HALF_REGISTER = 32
-"""Bytes of a register that every processor has, and a half of one with AVX-512."""
+SUM_BYTES, HALF_REGISTER = 4, 32
+"""Bytes of an output's sum, in float and in integers; of a register that every processor has, which is half of one with AVX-512."""
 FOUR_SUMS = 16
 """Bytes that the sums of four outputs take. The last layers' kernels hold as many fours in a register as fit."""
 
 
+def body_register(channels: int, register: int) -> int:
+    """How many bytes of a register of ``register`` the sums of so many channels fill: all or half of them."""
+    return register if channels * SUM_BYTES % register == 0 else HALF_REGISTER
+
+
 def last_register(scale: int, register: int) -> int:
     """How many bytes of a register of ``register`` the last layers' kernels fill: more outputs than four would not fit on their stack."""
-    return register if scale**2 * 4 == FOUR_SUMS else HALF_REGISTER
+    return register if scale**2 * SUM_BYTES == FOUR_SUMS else HALF_REGISTER
 
 
 @dataclass(frozen=True)
