@@ -52,6 +52,8 @@ def settings_of(name: str, runs: Path, changes: dict[str, Any]) -> dict[str, Any
     if name not in shipped_recipes():
         raise ConfigError(f"{name}: no such recipe; there are {', '.join(shipped_recipes())}")
     given = {**read_toml(Path(name)), **changes}
+    if given.get("quant_A"):
+        given["amp"] = False  # bfloat16 does not hold codes exactly
     earlier = RunFolder(runs / str(given.get("start", ""))).model(str(given.get("start", "")))
     return {**given, "start": str(earlier)} if given.get("start") and earlier.exists() else given
 
@@ -77,8 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", default=Path("runs"), type=Path, help="where the run folders lie")
     parser.add_argument("--steps", type=int, help="steps of each entry instead of its recipe's")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--amp", action="store_true", help="mixed precision, but for the entries of 8 bits")
     options = parser.parse_args(arguments)
-    changes: dict[str, Any] = {"data": str(options.data.resolve()), "device": options.device}
+    changes: dict[str, Any] = {"data": str(options.data.resolve()), "device": options.device, "amp": options.amp}
     if options.steps:
         changes["steps"] = options.steps
     failed = False

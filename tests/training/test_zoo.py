@@ -10,7 +10,7 @@ import pytest
 import resources
 from engine import images, weights
 from training.settings import read_toml, resolve, shipped_recipes
-from training.zoo import QUEUE
+from training.zoo import QUEUE, settings_of
 
 ROOT = Path(__file__).parents[2]
 WITHOUT = """
@@ -41,6 +41,12 @@ def test_every_recipe_is_in_the_queue_and_makes_sense() -> None:
         settings = resolve(read_toml(Path(name)))
         assert settings.name == name
         assert not settings.start or QUEUE.index(settings.start) < QUEUE.index(name)
+
+
+def test_mixed_precision_is_for_entries_that_are_not_of_8_bits(tmp_path: Path) -> None:
+    assert settings_of("sesr-m5-x2", tmp_path, {"amp": True})["amp"] is True
+    assert settings_of("sesr-m5-x2-int8", tmp_path, {"amp": True})["amp"] is False
+    assert settings_of("addersesr-m5-x2-int8", tmp_path, {"amp": False})["amp"] is False
 
 
 def test_the_queue_runs_with_torch_numpy_opencv_and_safetensors_alone(quarters: Path, tmp_path: Path) -> None:
