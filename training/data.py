@@ -173,7 +173,7 @@ class Patches:
         return np.stack(lows)[:, None], np.stack(highs)[:, None]
 
     def errors(self, step: int, part: int = 0, parts: int = 1) -> NDArray[np.float32]:
-        """Of each patch that `draw` gives, how hard its picture is: the mean squared error of the whole of it enlarged bicubically, (N,)."""
+        """Of each patch that `draw` gives, how hard its picture is: the mean squared error of all of it, enlarged bicubically; (N,)."""
         places = self._places(step)
         size = len(places) // parts
         return self._bicubic_errors[[place.index for place in places[part * size : (part + 1) * size]]]
