@@ -93,7 +93,9 @@ class Settings:
     schedule: Annotated[ScheduleName, "cosine (down to zero) or constant"] = "cosine"
     warm_up: Annotated[int, "steps over which the rate rises at the start"] = 200
     ema: Annotated[float, "decay of the averaged weights; 0 turns averaging off"] = 0.999
-    loss: Annotated[LossName, "l1, charbonnier, l2, psnr (a patch's l2, its logarithm) or picture (l2 over its picture's bicubic error)"] = "l1"
+    loss: Annotated[
+        LossName, "l1, charbonnier, l2, psnr (a patch's l2, its logarithm) or picture (l2 over its picture's bicubic error)"
+    ] = "l1"
     l2_from: Annotated[float, "part of the steps after which the loss becomes L2; 1: never"] = 1.0
     amsgrad: Annotated[bool, "Adam's AMSGrad variant"] = False
     clip: Annotated[float, "largest norm of the gradient; 0: no clipping"] = 0.0
