@@ -1,8 +1,8 @@
 """A small network's weights for a larger one that computes the same: a warm start from M5 to M11 to XL (arXiv 1511.05641, Net2Net).
 
-New body layers are identities, spread between the old ones, with an activation of slope 1, which changes nothing: an adder layer, whose
-input is added to what it makes, with a multiplier of 0. New channels begin with fresh weights but are heard by none of the old ones and
-not by the last layer.
+New body layers are identities, spread behind the old ones, with an activation that changes nothing: PReLU of slope 1; or ReLU, since
+what comes from an old layer with ReLU is not negative. An adder layer, whose input is added to what it makes, has a multiplier of 0. New
+channels begin with fresh weights but are heard by none of the old ones and not by the last layer.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def grow(
     """The tensors (`NetworkSpec.tensor_shapes`) of a network as ``ours`` that computes what ``tensors``, of ``theirs``, do.
 
     ``fresh`` are ours as they were drawn, for the new channels. A last layer of another scale is taken from there too. Raises
-    ConfigError where ours is the smaller, or is to be deeper without PReLU or with blocks of another kind.
+    ConfigError where ours is the smaller, or is to be deeper with an activation or blocks of another kind.
     """
     if ours.m < theirs.m or ours.f < theirs.f:
         raise ConfigError(f"start: m {theirs.m} with {theirs.f} channels does not fit into m {ours.m} with {ours.f} channels")
-    if ours.m > theirs.m and (ours.activation != "prelu" or ours.block != theirs.block):
-        raise ConfigError("start: a network becomes deeper with PReLU and blocks of its own kind only; grow it first")
+    if ours.m > theirs.m and (ours.activation != theirs.activation or ours.block != theirs.block):
+        raise ConfigError("start: a network becomes deeper with the activation and blocks of its own kind only; grow it first")
     if ours.f > theirs.f and "adder" in (ours.block, theirs.block):
         raise ConfigError("start: an adder network cannot become wider; grow its convolution twin first")
     grown = {"first.weight": _widened(tensors["first.weight"], fresh["first.weight"]), "first.bias": _padded(tensors["first.bias"], ours.f)}

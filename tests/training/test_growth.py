@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from engine.weights import Model
 
 M5, M11, XL = (NetworkSpec(2, *PRESETS[name]) for name in ("m5", "m11", "xl"))
+RELU = NetworkSpec(2, 11, 16, activation="relu")
 
 
-@pytest.mark.parametrize("target", [M11, XL, NetworkSpec(2, 5, 32), NetworkSpec(2, 6, 17), NetworkSpec(2, 11, 16, "adder")])
+@pytest.mark.parametrize("target", [M11, XL, NetworkSpec(2, 5, 32), NetworkSpec(2, 6, 17), NetworkSpec(2, 11, 16, "adder"), RELU])
 def test_a_grown_network_computes_the_same_and_can_learn(
     random_model: Callable[..., Model], rng: np.random.Generator, target: NetworkSpec
 ) -> None:
-    small = random_model(dataclasses.replace(M5, block=target.block))
+    small = random_model(dataclasses.replace(M5, block=target.block, activation=target.activation))
     torch.manual_seed(0)
     network = build(target, expansion=0)
     y_hw = rng.random((20, 24), np.float32)
@@ -53,7 +54,7 @@ def test_another_scale_keeps_its_own_last_layer(random_model: Callable[..., Mode
     [
         (M11, M5, "does not fit"),
         (XL, M11, "does not fit"),
-        (M5, NetworkSpec(2, 11, 16, activation="relu"), "PReLU"),
+        (M5, RELU, "activation"),
         (M5, NetworkSpec(2, 11, 16, "adder"), "own kind"),
         (NetworkSpec(2, 11, 16, "adder"), NetworkSpec(2, 11, 32, "adder"), "wider"),
     ],
