@@ -63,8 +63,8 @@ class Control:
         self._closed = True
         self._file.unlink(missing_ok=True)
         assert self._listener is not None
-        with contextlib.suppress(OSError, EOFError, AuthenticationError):
-            Client(self._address, authkey=self._key).close()  # wakes the thread that waits for a connection
+        with contextlib.suppress(OSError):
+            Client(self._address).close()  # wakes the thread that waits for a connection; with a key it would wait for that thread in turn
         self._listener.close()
 
     @property

@@ -77,3 +77,11 @@ def test_another_process_leaves_the_first_ones_socket_alone(tmp_path: Path) -> N
     with Control(tmp_path):
         Control(tmp_path)
         assert send(tmp_path, "status")["step"] == 0
+
+
+@pytest.mark.timeout(60)
+def test_a_run_that_has_just_answered_ends_at_once(tmp_path: Path) -> None:
+    """Whether the thread that serves waits for a connection again by then, or not yet."""
+    for _ in range(200):
+        with Control(tmp_path):
+            assert send(tmp_path, "status")["ok"]
