@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from engine.picture import Picture
     from engine.rows import Source
 
-SMALLEST_SIDE = 8
-"""Of less than this a network sees little but its own zero padding, which shifts colours: such a picture is resampled instead."""
+SMALLEST_SIDE = 10
+"""Of less than this SESR-M5, whose radius is 9, sees its zero padding from every pixel, which shifts colours: it is resampled instead."""
 STRIP_BYTES = 96 * 2**20
 """Memory that one strip of a step's output may take; wide pictures get lower strips."""
 

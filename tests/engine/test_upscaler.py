@@ -78,7 +78,7 @@ def test_tiles_and_strips_do_not_show(
 
 
 def test_grey_goes_through_the_network_as_it_stands(backend: ReferenceBackend) -> None:
-    pixels = drawn((12, 9), np.uint8)
+    pixels = drawn((12, 11), np.uint8)
     out = unchecked(backend).upscale(Picture(pixels))
     expected = np.floor(backend.run(pixels.astype(np.float32) / 255) * 255 + 0.5)
     np.testing.assert_array_equal(out.pixels, expected)
