@@ -81,7 +81,7 @@ def stored(number: hl.Expr, dtype: torch.dtype) -> hl.Expr:
 def elementwise(result: hl.Func, variables: Sequence[hl.Var], channels: int, parameters: Sequence[hl.ImageParam]) -> Any:
     """``result`` [c, x, y, n], whose elements do not depend on one another, scheduled and compiled."""
     c, x, y, n = variables
-    result.bound(c, 0, channels).reorder(c, x, y, n).vectorize(c, _together(channels)).unroll(c)
+    result.bound(c, 0, channels).reorder(c, x, y, n).vectorize(c, together(channels)).unroll(c)
     _parallel_strips(result, y, n)
     return compile_kernel(result, parameters)
 
@@ -90,12 +90,12 @@ def row_sums(result: hl.Func, variables: Sequence[hl.Var], r: hl.RDom, channels:
     """``result`` [c, y, n], updated along ``r``, the pixels of a row, scheduled and compiled."""
     c, y, n = variables
     result.bound(c, 0, channels).vectorize(c, LANES)
-    _parallel_strips(result.update().reorder(c, r.x, y, n).vectorize(c, _together(channels)).unroll(c), y, n)
+    _parallel_strips(result.update().reorder(c, r.x, y, n).vectorize(c, together(channels)).unroll(c), y, n)
     return compile_kernel(result, parameters)
 
 
-def _together(channels: int) -> int:
-    """Channels computed at a time: one wide vector, or two."""
+def together(channels: int) -> int:
+    """Channels computed at a time: sixteen, or eight."""
     return LANES if channels % (2 * LANES) else 2 * LANES
 
 

@@ -14,7 +14,7 @@ import halide as hl
 import torch
 from torch import Tensor
 
-from training.halide_tools import LANES, WHOLE, channels_last, compile_kernel, images, lanes, padded_with_zeros, run
+from training.halide_tools import LANES, WHOLE, channels_last, compile_kernel, images, lanes, padded_with_zeros, run, together
 
 VECTORS = {8: 12, 16: 28}
 """Sums held in registers, in vectors, by their lanes; four are left for what is multiplied."""
@@ -97,13 +97,13 @@ def _correlated(
     result[o, kx, ky, c, n] = 0.0
     result[o, kx, ky, c, n] += part[o, kx, ky, c, strips.x, n]
 
-    block = 2 * LANES if not outputs % (2 * LANES) else LANES
+    block = together(outputs)
     room = VECTORS[lanes(outputs)] * lanes(outputs) // (block * (3 if bounds else 1))  # two bounds for each sum take their registers
     columns = size if size <= room else 1
-    together = 2 if not inputs % 2 and 2 * columns <= room else 1
+    pair = 2 if not inputs % 2 and 2 * columns <= room else 1
     outer, inside, c_outer, c_inside, kx_outer, kx_inside = (hl.Var(name) for name in ("oo", "oi", "co", "ci", "kxo", "kxi"))
     result.bound(o, 0, outputs).bound(kx, 0, size).bound(ky, 0, size).bound(c, 0, inputs).vectorize(o, lanes(outputs)).parallel(n)
-    update = result.update().split(o, outer, inside, block).split(c, c_outer, c_inside, together).split(kx, kx_outer, kx_inside, columns)
+    update = result.update().split(o, outer, inside, block).split(c, c_outer, c_inside, pair).split(kx, kx_outer, kx_inside, columns)
     update.reorder(inside, kx_inside, c_inside, outer, kx_outer, ky, c_outer, strips.x, n).parallel(n)
     update.vectorize(inside, lanes(outputs)).unroll(inside).unroll(kx_inside).unroll(c_inside)
     for each in (*bounds, part):

@@ -14,7 +14,7 @@ import halide as hl
 import torch
 from torch import Tensor
 
-from training.halide_tools import LANES, STRIP_ROWS, channels_last, compile_kernel, images, lanes, padded_with_zeros, run
+from training.halide_tools import LANES, STRIP_ROWS, channels_last, compile_kernel, images, lanes, padded_with_zeros, run, together
 from training.kernels_correlation import clipped_correlation, correlation
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _strips(result: hl.Func, variables: Sequence[hl.Var], channels: int, pixels:
     c, x, y, n = variables
     outer, block, inner, strip, row, job = (hl.Var(name) for name in ("co", "xo", "xi", "strip", "row", "job"))
     inside = hl.Var("ci")
-    result.bound(c, 0, channels).split(c, outer, inside, _block(channels)).split(
+    result.bound(c, 0, channels).split(c, outer, inside, together(channels)).split(
         x, block, inner, pixels[lanes(channels)], hl.TailStrategy.ShiftInwards
     )
     result.split(y, strip, row, STRIP_ROWS, hl.TailStrategy.GuardWithIf).reorder(inside, inner, outer, block, row, strip, n)
@@ -148,8 +148,3 @@ def _input_gradient_kernel(inputs: int, outputs: int) -> Any:
     total.compute_at(result, block)
     _accumulate(total, c, x, r, inputs)
     return compile_kernel(result, (source, weight, gradient))
-
-
-def _block(channels: int) -> int:
-    """Channels computed at a time: sixteen, or eight."""
-    return 2 * LANES if channels % (2 * LANES) == 0 else LANES
