@@ -1,8 +1,8 @@
 """`adder_u8` for 16 channels on Intel's processors: results are added as 16-bit words, with an addition that saturates.
 
 Intel's cores have one unit for `vpsadbw`, and plain additions may be given to that very unit, where they get in its way: with registers
-of 64 bytes, which leave only two units, `vpsadbw` and `vpaddq` together reach 70 % of what `vpsadbw` does alone. Additions that saturate
-never run there: 96 %. They are of words at most, in which the largest sum, 9 x 16 x 255, has room; nothing ever saturates.
+of 64 bytes, which leave only two units, `vpsadbw` and `vpaddq` together reach some two thirds of what `vpsadbw` does alone. Additions that
+saturate never run there: 82 to 97 %. They are of words at most, in which the largest sum, 9 x 16 x 255, has room; nothing ever saturates.
 """
 
 from __future__ import annotations
