@@ -95,9 +95,14 @@ def make_pair(source: Source, scale: int, shrink: Shrink = bicubic) -> tuple[NDA
         if (hr.shape[0] // scale, hr.shape[1] // scale) != lr.shape[:2]:
             raise DataError(f"{source.lr}: {lr.shape[1]}x{lr.shape[0]} is not {source.hr.name}'s size divided by {scale}")
         return split(lr)[0], split(np.ascontiguousarray(hr[: lr.shape[0] * scale, : lr.shape[1] * scale]))[0]
-    hr = cropped(hr, scale)
-    if not hr.size:
+    if min(hr.shape[:2]) < scale:
         raise DataError(f"{source.hr}: too small for scale {scale}")
+    return scaled_down(hr, scale, shrink)
+
+
+def scaled_down(pixels: NDArray[Any], scale: int, shrink: Shrink = bicubic) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Luma (lr, hr) of a picture (H, W) or (H, W, 3), cropped to a multiple of ``scale``."""
+    hr = cropped(pixels, scale)
     return split(shrink(hr, scale))[0], split(hr)[0]
 
 
@@ -106,16 +111,28 @@ def cropped(pixels: NDArray[Any], scale: int) -> NDArray[Any]:
     return np.ascontiguousarray(pixels[: pixels.shape[0] // scale * scale, : pixels.shape[1] // scale * scale])
 
 
-def load(sources: Sequence[Source], scale: int, store: PlaneStore, shrinks: Sequence[Shrink] = (bicubic,)) -> Iterator[Pair]:
-    """Every source as pairs in order, one for each of ``shrinks``, decoded by as many threads as there are cores."""
+def load(
+    sources: Sequence[Source],
+    scale: int,
+    store: PlaneStore,
+    shrinks: Sequence[Shrink] = (bicubic,),
+    copies: Callable[[NDArray[Any]], Sequence[NDArray[Any]]] | None = None,
+) -> Iterator[Pair]:
+    """Every source as pairs in order, one for each of ``shrinks``, decoded by as many threads as there are cores.
 
-    def planes(source: Source) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        return [make_pair(source, scale, shrink) for shrink in shrinks]
+    ``copies`` gives further pictures to make of one, as `training.augment` does; not of what has a low-resolution file of its own.
+    """
+
+    def planes(source: Source) -> list[list[tuple[NDArray[np.float32], NDArray[np.float32]]]]:
+        own = [[make_pair(source, scale, shrink) for shrink in shrinks]]
+        more = copies(read(source.hr).pixels) if copies and source.lr is None else ()
+        return own + [[scaled_down(copy, scale, shrink) for shrink in shrinks] for copy in more]
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for source, made in zip(sources, in_order(pool, planes, sources), strict=True):
-            hr = store.keep(made[0][1])
-            yield from (Pair(source.name, store.keep(lr), hr) for lr, _ in made)
+        for source, pictures in zip(sources, in_order(pool, planes, sources), strict=True):
+            for made in pictures:
+                hr = store.keep(made[0][1])
+                yield from (Pair(source.name, store.keep(lr), hr) for lr, _ in made)
 
 
 def in_order(pool: ThreadPoolExecutor, work: Callable[[Any], Any], items: Iterable[Any], ahead: int = 8) -> Iterator[Any]:

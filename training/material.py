@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import DataError
+from training.augment import copies
 from training.check import check
 from training.data import Pair, PlaneStore, bicubic, load
 from training.events import Checked
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Material:
-    """What a run works with. ``pictures`` counts training pictures; degraded ones have several pairs each."""
+    """What a run works with. ``pictures`` counts training pictures; degraded and augmented ones have several pairs each."""
 
     train: list[Pair]
     validation: list[Pair]
@@ -84,8 +86,9 @@ class Preparation:
             from training.degrade import variants  # noqa: PLC0415 - brings PyAV, which most runs do not need
 
             shrinks = variants(settings.degrade, settings.degrade_variants, settings.seed)
+        more = partial(copies, least=settings.hr_patch) if settings.augment == "all" else None
         self._material = Material(
-            train=list(load(self._train, settings.scale, self._store, shrinks)),
+            train=list(load(self._train, settings.scale, self._store, shrinks, more)),
             validation=list(load(self._validation, settings.scale, self._store, shrinks[:1])),
             pictures=len(self._train),
         )

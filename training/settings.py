@@ -28,6 +28,7 @@ LossName = Literal["l1", "charbonnier", "l2", "psnr", "picture"]
 ScheduleName = Literal["cosine", "constant"]
 OptimiserName = Literal["soap", "adam"]
 Activation = Literal["prelu", "relu"]
+Augmentation = Literal["turns", "all"]
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 EXPANSIONS = {"m3": 256, "m5": 256, "m7": 256, "m11": 64, "xl": 64}
@@ -81,6 +82,9 @@ class Settings:
     sample: Annotated[str, "picture to show the network's work on (default: the first validation picture)"] = ""
     degrade: Annotated[Degradation, "how low-resolution pictures are spoilt: none, photo or video"] = "none"
     degrade_variants: Annotated[int, "differently spoilt copies of each picture"] = 2
+    augment: Annotated[
+        Augmentation, "turns (and mirrors), or all: of every picture also its red and its blue, and smaller copies, for large networks"
+    ] = "turns"
     cache_mb: Annotated[int, "memory for decoded pictures in MiB; what is more lies in a file"] = 4096
     hr_patch: Annotated[int, "side of the high-resolution patch in pixels (0: the recipe's)"] = 0
     epochs: Annotated[int, "passes over the pictures (0: go by steps)"] = 0

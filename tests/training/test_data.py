@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 
+from engine.colour import split
 from engine.errors import DataError
+from engine.images import read
 from engine.resize import imresize
 from tests.training.drawings import draw, store
+from training.augment import copies
 from training.data import Pair, Patches, PlaneStore, as_unit, load, make_pair
 from training.sources import Source, find, held_out_list, hold_out, picture_files
 
@@ -147,3 +151,25 @@ def test_other_folders_hold_out_every_fortieth(tmp_path: Path) -> None:
     assert [source.name for source in held] == ["7", "47"]
     assert len(train) == 48
     assert hold_out(sources[:7])[1] == []
+
+
+def test_augmentation_adds_single_colours_and_smaller_copies_that_still_hold_a_patch(tmp_path: Path) -> None:
+    file = store(tmp_path / "colour.png", draw(1, 80, 100))
+    hr = read(file).pixels
+    pairs = list(load([Source("colour", file)], 2, PlaneStore(64, tmp_path), copies=partial(copies, least=50)))
+    assert [pair.hr.shape for pair in pairs] == [(80, 100), (80, 100), (80, 100), (56, 70)]  # half of it would be 40 high
+    assert all((2 * pair.lr.shape[0], 2 * pair.lr.shape[1]) == pair.hr.shape for pair in pairs)
+    for pair, channel in zip(pairs[1:], (0, 2), strict=False):
+        assert np.abs(as_unit(pair.hr) - hr[..., channel] / 255).max() < 1e-4
+        assert np.abs(as_unit(pair.lr) - imresize(hr[..., channel].copy(), 40, 50) / 255).max() < 1e-4
+    luma = split(imresize(hr, 56, 70))[0]
+    assert np.abs(as_unit(pairs[3].hr) - luma).max() < 1e-4
+
+
+def test_a_grey_picture_has_no_colours_to_add() -> None:
+    assert [copy.shape for copy in copies(np.zeros((100, 120), np.uint8), 48)] == [(70, 84), (50, 60)]
+
+
+def test_a_pair_with_a_small_picture_of_its_own_is_not_augmented(tmp_path: Path) -> None:
+    hr, lr = store(tmp_path / "a_HR.png", draw(1, 80, 100)), store(tmp_path / "a_LR.png", draw(1, 80, 100)[::2, ::2])
+    assert len(list(load([Source("a", hr, lr)], 2, PlaneStore(64, tmp_path), copies=partial(copies, least=16)))) == 1
