@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from engine.backends import native_planes
 from engine.backends.native_strips import FOUR_SUMS, Plan, Step, body_register, grown, last_register, padded_channels
 from engine.backends.native_windows import Tensor
 from engine.kernels import filtering
@@ -28,6 +29,8 @@ FILTERED_MOST = 48
 
 def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: int = 1) -> Plan:
     """The steps of a checked integer network: luma codes, first, body (its last layer adds the long residual), last."""
+    if kernels.fours and kernels.mapped and native_planes.fits(spec, network):
+        return native_planes.plan(network, kernels)
     get = partial(kernels.get, threads=threads)
     channels = padded_channels(spec.f)
     adder = spec.block == "adder"

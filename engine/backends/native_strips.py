@@ -11,6 +11,7 @@ to be, and only where they meet are some rows computed by both. What a row's pix
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 NARROWEST = 8
 """The kernels that read the luma plane and write the picture work on so many pixels; narrower pictures are widened by zeros."""
 NARROWEST_WINDOW = 40
-"""Between them, kernels work on blocks of up to so many pixels; a window is a multiple of `TILE` wide. What that adds to a
-picture's width is wiped after each layer."""
+"""Between them, kernels work on blocks of up to so many pixels; windows are as wide as a multiple of `TILE` and of `Plan.columns`. What
+that adds to a picture's width is wiped after each layer."""
 STRIP_BYTES = 2**21
 """Size of the largest window of a strip: what two of them need should lie in a core's cache, and a call be worth its while."""
 TURN = 8
@@ -135,7 +136,8 @@ class Band:
         self._plan, self._height, self._width, self._shared, self._upward = plan, height, width, rows, upward
         self._first = height - rows.end if upward else rows.first
         self._plane_width = plan.widened(width)
-        self._wide = -(-max(width, NARROWEST_WINDOW) // TILE) * TILE
+        together = math.lcm(TILE, plan.columns)
+        self._wide = -(-max(width, NARROWEST_WINDOW) // together) * together
         self._reaches = plan.reaches()
         strip = STRIP_BYTES // (self._wide * plan.pixel_bytes())
         self._rows = max(1, min(strip // TURN * TURN or strip, rows.end - rows.first))

@@ -20,18 +20,25 @@ LARGEST_RADIUS = 2
 
 @dataclass(frozen=True)
 class Tensor:
-    """What a window holds: ``channels`` numbers a pixel (0: a plane without channels), and what pads it."""
+    """What a window holds: ``channels`` numbers a pixel (0: a plane without channels), and what pads it.
+
+    A pixel's channels lie side by side, or in ``planes`` a channel's pixels of a row.
+    """
 
     dtype: DTypeLike
     channels: int
     padding: int = 0
+    planes: bool = False
 
     def allocate(self, rows: int, width: int) -> NDArray[Any]:
         """An array of rows x (width + margins) x channels, all padding."""
-        shape = (rows, width + 2 * MARGIN) + ((self.channels,) if self.channels else ())
+        columns = width + 2 * MARGIN
+        shape: tuple[int, ...] = (rows, columns)
+        if self.channels:
+            shape = (rows, self.channels, columns) if self.planes else (rows, columns, self.channels)
         array = aligned(shape, self.dtype)
         array[...] = self.padding
-        return array
+        return array.swapaxes(1, 2) if self.planes else array
 
 
 class Window:

@@ -66,6 +66,7 @@ class View:
         layout = zip(origin or (0,) * array.ndim, array.shape, strides, strict=True)
         self._array: NDArray[Any] | None = array
         self._layout = (array.shape, array.dtype, array.strides)
+        self._itemsize = array.itemsize
         self._first = 0
         self._address = array.ctypes.data
         self._dimensions = (Dimension * array.ndim)(*[Dimension(*dimension) for dimension in layout][::-1])
@@ -98,6 +99,27 @@ class View:
         self._struct.host = self._address + first * strides[0]
         outermost = self._dimensions[len(shape) - 1]
         outermost.min, outermost.extent = coordinate, rows
+
+    @property
+    def origin(self) -> int:
+        """The address of the element whose coordinates are 0, whether it is shown or not."""
+        before = sum(int(at.min) * int(at.stride) for at in self._dimensions)
+        return int(self._struct.host) - before * self._itemsize
+
+    @property
+    def row(self) -> int:
+        """How many bytes it is from one row, the outermost dimension, to the next."""
+        return int(self._dimensions[-1].stride) * self._itemsize
+
+    @property
+    def innermost(self) -> int:
+        """How many bytes it is along the innermost dimension, a feature map's channels, to the next."""
+        return int(self._dimensions[0].stride) * self._itemsize
+
+    @property
+    def columns(self) -> int:
+        """How many columns are shown."""
+        return int(self._dimensions[1].extent)
 
     @property
     def rows(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -18,13 +19,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from engine import cpu
 from engine.errors import BackendError
 from engine.kernels.jit import JitKernel
-from engine.kernels.objects import MappedObject, can_map
+from engine.kernels.objects import MappedCode, ObjectFile, can_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from engine.kernels.buffers import View
     from engine.kernels.define import Definition
+    from engine.kernels.planes import Program
 
 ENTRY = "kernel"
 DIGEST_BYTES = 32
@@ -52,11 +54,24 @@ class Shape:
     build: str
     arguments: tuple[int | str, ...]
 
+    @property
+    def assembled(self) -> bool:
+        """Whether it is a kernel in machine code, with a `program` instead of a definition."""
+        return self.build.startswith("planes_")
+
     def define(self) -> Definition:
         """The kernel's Halide definition (imports Halide)."""
-        module, name = self.build.split(".")
-        definition: Definition = getattr(import_module(f"engine.kernels.{module}"), name)(*self.arguments)
+        definition: Definition = self._built()
         return definition
+
+    def program(self) -> Program:
+        """The kernel's machine code."""
+        program: Program = self._built()
+        return program
+
+    def _built(self) -> Any:
+        module, name = self.build.split(".")
+        return getattr(import_module(f"engine.kernels.{module}"), name)(*self.arguments)
 
     @property
     def label(self) -> str:
@@ -82,6 +97,14 @@ def dots_bytes() -> bool:
     return {"avx512_vnni", "avx512_bf16"} <= set(cpu.features())
 
 
+def has_fours() -> bool:
+    """Whether kernels in machine code may be taken, those of `engine.kernels.planes`: Intel's processors with AVX-512 and VNNI.
+
+    AMD's have AVX-512 too, but nobody has measured there what `vdbpsadbw` takes.
+    """
+    return can_map() and cpu.maker() == "GenuineIntel" and {"avx512bw", "avx512_vnni"} <= set(cpu.features())
+
+
 def register_bytes() -> int:
     """How many bytes kernels take a vector register to have: 64 with AVX-512, else 32."""
     return 64 if "avx512bw" in cpu.features() else 32
@@ -96,6 +119,7 @@ class Kernels:
     ``sums_bytes``: the processor adds up neighbouring bytes in one instruction (x86's `vpsadbw`); ARM's does not.
     ``dots_bytes``: it adds up products of bytes in one instruction, and Halide knows (see `dots_bytes`).
     ``packs_sums``: how often it packs such sums before adding them (see `packs_sums`).
+    ``fours``: kernels in machine code may be taken (see `has_fours`).
     ``register``: how many bytes a vector register has, 64 with AVX-512; kernels that have a ``register`` then use whole ones.
     Safe to use from any thread.
     """
@@ -105,6 +129,7 @@ class Kernels:
     sums_bytes: bool = platform.machine() in ("x86_64", "AMD64")
     dots_bytes: bool = field(default_factory=dots_bytes)
     packs_sums: int = field(default_factory=packs_sums)
+    fours: bool = field(default_factory=has_fours)
     register: int = field(default_factory=register_bytes)
     _ready: dict[Shape, ThreadedKernel] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -116,13 +141,18 @@ class Kernels:
         """
         with self._lock:
             if shape not in self._ready:
-                self._ready[shape] = MappedKernel(self._load(shape) or self._compile(shape)) if self.mapped else _just_in_time(shape)
+                self._ready[shape] = self._make(shape)
             return self._ready[shape].within(threads)
 
     def ready(self) -> tuple[Shape, ...]:
         """The kernels that need not be made any more."""
         with self._lock:
             return tuple(self._ready)
+
+    def _make(self, shape: Shape) -> ThreadedKernel:
+        if shape.assembled:
+            return AssembledKernel(shape.program())
+        return MappedKernel(self._load(shape) or self._compile(shape)) if self.mapped else _just_in_time(shape)
 
     def _compile(self, shape: Shape) -> bytes:
         with tempfile.TemporaryDirectory(prefix="addersesr-") as folder:
@@ -172,14 +202,34 @@ class MappedKernel:
     """Machine code to call. Python's lock is free while it runs, and any number of threads may call it."""
 
     def __init__(self, elf: bytes) -> None:
-        self._object = MappedObject(elf, ENTRY)
-        self._function: Callable[..., int] = self._object.function()
+        self._mapped = ObjectFile(elf).mapped(ENTRY)
+        self._function: Callable[..., int] = self._mapped.function()
 
     def __call__(self, *views: View) -> None:
         """Fill the last view from the others. Nothing is checked: the caller keeps the kernel's promises."""
         status = self._function(*[view.pointer for view in views])
         if status:
             raise BackendError(f"a kernel failed with status {status}")
+
+    def within(self, threads: int) -> Kernel:
+        """Itself: it runs on the thread that calls it."""
+        del threads
+        return self
+
+
+class AssembledKernel:
+    """As `MappedKernel`, of a `Program`."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._mapped = MappedCode(program.code)
+        self._function: Callable[..., int] = self._mapped.function(ctypes.c_void_p)
+
+    def __call__(self, *views: View) -> None:
+        """Fill the last view, whose columns are a multiple of the program's block, from the others. Nothing is checked."""
+        target = views[-1]
+        numbers = (target.rows, target.columns // self._program.block, *self._program.arguments(views))
+        self._function((ctypes.c_int64 * len(numbers))(*numbers))
 
     def within(self, threads: int) -> Kernel:
         """Itself: it runs on the thread that calls it."""

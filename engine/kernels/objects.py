@@ -13,7 +13,7 @@ import platform
 import struct
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import BackendError
 
@@ -46,32 +46,53 @@ class Section:
     alignment: int
 
 
-class MappedObject:
-    """An object's code and constants in executable memory, for as long as this lives.
+class MappedCode:
+    """Machine code in executable memory, for as long as this lives: ``image``, whose entry lies ``entry`` bytes from its beginning.
 
-    Raises BackendError where the system is not x86-64 Linux, the object needs a symbol from elsewhere, or memory may not be made
-    executable.
+    Raises BackendError where the system is not x86-64 Linux, or memory may not be made executable.
     """
 
-    def __init__(self, elf: bytes, entry: str) -> None:
+    def __init__(self, image: bytes, entry: int = 0) -> None:
         if not can_map():
-            raise BackendError("object files are mapped on x86-64 Linux alone")
-        self._elf = elf
-        self._sections = self._read_sections()
-        self._places, size = self._layout()
+            raise BackendError("machine code is mapped on x86-64 Linux alone")
         self._libc = ctypes.CDLL(None, use_errno=True)
-        self._size = -(-size // PAGE) * PAGE
+        self._size = -(-len(image) // PAGE) * PAGE
         self._memory = self._map()
-        self._fill()
-        self._entry = self._memory + self._symbol_place(entry)
+        ctypes.memmove(self._memory, image, len(image))
+        if self._libc.mprotect(ctypes.c_void_p(self._memory), ctypes.c_size_t(self._size), mmap.PROT_READ | mmap.PROT_EXEC):
+            raise BackendError("this system forbids code made at run time")
+        self._entry = self._memory + entry
 
     def __del__(self) -> None:
         if getattr(self, "_memory", None):
             self._libc.munmap(ctypes.c_void_p(self._memory), ctypes.c_size_t(self._size))
 
-    def function(self, *argument_types: type[ctypes._SimpleCData[int]]) -> Callable[..., int]:
+    def function(self, *argument_types: type[ctypes._SimpleCData[Any]]) -> Callable[..., int]:
         """The entry as a C function that returns int and releases Python's lock while it runs."""
         return ctypes.CFUNCTYPE(ctypes.c_int, *argument_types)(self._entry)
+
+    def _map(self) -> int:
+        mapping = self._libc.mmap
+        mapping.restype = ctypes.c_void_p
+        address = mapping(
+            None, ctypes.c_size_t(self._size), mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, ctypes.c_long(0)
+        )
+        if address in (None, NOWHERE):
+            raise BackendError("no memory for a kernel")
+        return int(address)
+
+
+class ObjectFile:
+    """A relocatable object, read. Raises BackendError where it is no such file or needs a symbol from elsewhere."""
+
+    def __init__(self, elf: bytes) -> None:
+        self._elf = elf
+        self._sections = self._read_sections()
+        self._places, self._size = self._layout()
+
+    def mapped(self, entry: str) -> MappedCode:
+        """Its code and constants in memory, to be entered at the symbol ``entry``."""
+        return MappedCode(self._image(), self._symbol_place(entry))
 
     def _read_sections(self) -> list[Section]:
         if self._elf[:5] != b"\x7fELF\x02" or struct.unpack_from("<H", self._elf, 18)[0] != X86_64:
@@ -93,27 +114,15 @@ class MappedObject:
                 places[i], end = end, end + section.size
         return places, end
 
-    def _map(self) -> int:
-        mapping = self._libc.mmap
-        mapping.restype = ctypes.c_void_p
-        address = mapping(
-            None, ctypes.c_size_t(self._size), mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, ctypes.c_long(0)
-        )
-        if address in (None, NOWHERE):
-            raise BackendError("no memory for a kernel")
-        return int(address)
-
-    def _fill(self) -> None:
-        """Copy, patch, then swap the right to write for the right to execute."""
+    def _image(self) -> bytes:
+        """Code and constants side by side, the distances between them patched."""
         image = bytearray(self._size)
         for i, place in self._places.items():
             section = self._sections[i]
             image[place : place + section.size] = self._elf[section.offset : section.offset + section.size]
         for place, distance in self._patches():
             struct.pack_into("<i", image, place, distance)
-        ctypes.memmove(self._memory, bytes(image), len(image))
-        if self._libc.mprotect(ctypes.c_void_p(self._memory), ctypes.c_size_t(self._size), mmap.PROT_READ | mmap.PROT_EXEC):
-            raise BackendError("this system forbids code made at run time")
+        return bytes(image)
 
     def _patches(self) -> Iterator[tuple[int, int]]:
         """(place, distance) of every reference in the sections that were mapped."""

@@ -133,7 +133,7 @@ def test_sums_at_their_largest_in_words(code, packs_sums, rng):
     codes = reference_integer.first_layer(network.first, reference_integer.input_codes(y))
     assert reference_integer.absolute_differences(codes.astype(np.int64), network.body[0].weight, network.first.zero).max() == 36720
     np.testing.assert_array_equal(
-        NativeBackend(model, "int8", 1, kernels=Kernels(packs_sums=packs_sums)).run(y), reference_integer.run(network, y)
+        NativeBackend(model, "int8", 1, kernels=Kernels(packs_sums=packs_sums, fours=False)).run(y), reference_integer.run(network, y)
     )
 
 
@@ -184,7 +184,7 @@ def test_halides_own_threads_work_only_where_they_are_given(block, rng):
 @pytest.mark.parametrize("f", [16, 32])
 def test_the_kernel_for_machines_that_do_not_sum_bytes(f, rng):
     model = quantised(NetworkSpec(2, 1, f, "adder", "relu"), rng)
-    check(model, "int8", Kernels(sums_bytes=False), rng, [(1, 1), (40, 33)])
+    check(model, "int8", Kernels(sums_bytes=False, fours=False), rng, [(1, 1), (40, 33)])
 
 
 @pytest.mark.skipif(not Kernels().sums_bytes, reason="for processors that sum bytes in one instruction")
@@ -192,7 +192,7 @@ def test_the_kernel_for_machines_that_do_not_sum_bytes(f, rng):
 @pytest.mark.parametrize("f", [8, 16, 32])
 def test_packed_and_plain_sums(f, packs_sums, rng):
     model = quantised(NetworkSpec(2, 1, f, "adder", "relu"), rng)
-    check(model, "int8", Kernels(packs_sums=packs_sums), rng, [(1, 1), (40, 33)])
+    check(model, "int8", Kernels(packs_sums=packs_sums, fours=False), rng, [(1, 1), (40, 33)])
 
 
 @pytest.mark.skipif(Kernels().register == 32, reason="for processors with AVX-512; elsewhere all tests are of this")
@@ -200,7 +200,7 @@ def test_packed_and_plain_sums(f, packs_sums, rng):
 @pytest.mark.parametrize("block", ["adder", "convolution"])
 @pytest.mark.parametrize("f", [16, 32])
 def test_registers_of_half_the_size(block, f, precision, rng):
-    check(quantised(NetworkSpec(2, 2, f, block, "relu"), rng), precision, Kernels(register=32), rng, [(1, 1), (40, 53)])
+    check(quantised(NetworkSpec(2, 2, f, block, "relu"), rng), precision, Kernels(register=32, fours=False), rng, [(1, 1), (40, 53)])
 
 
 @pytest.mark.parametrize("f", [16, 32])

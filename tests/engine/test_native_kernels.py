@@ -10,7 +10,7 @@ pytest.importorskip("halide")
 
 from engine.errors import BackendError
 from engine.kernels.compile import ENTRY, Shape, compile_object
-from engine.kernels.objects import MappedObject, can_map
+from engine.kernels.objects import ObjectFile, can_map
 
 AVX2 = "x86-64-linux-avx-avx2-f16c-fma-sse41"
 AVX512 = "x86-64-linux-avx-avx2-avx512-avx512_skylake-f16c-fma-sse41"
@@ -125,17 +125,17 @@ class TestObjects:
         compile_object(Shape("ends_f32.luma", ()), path)
         elf = path.read_bytes()
         with pytest.raises(BackendError, match="lacks nonsense"):
-            MappedObject(elf, "nonsense")
+            ObjectFile(elf).mapped("nonsense")
 
     def test_another_machines_object(self, tmp_path):
         path = tmp_path / "kernel.o"
         compile_object(Shape("ends_f32.luma", ()), path, "arm-64-linux")
         with pytest.raises(BackendError, match="x86-64"):
-            MappedObject(path.read_bytes(), ENTRY)
+            ObjectFile(path.read_bytes()).mapped(ENTRY)
 
     def test_no_object_at_all(self):
         with pytest.raises(BackendError, match="x86-64"):
-            MappedObject(b"#!/bin/sh", ENTRY)
+            ObjectFile(b"#!/bin/sh").mapped(ENTRY)
 
 
 def test_an_unknown_target_is_refused(tmp_path):

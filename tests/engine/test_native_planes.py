@@ -1,0 +1,152 @@
+"""The kernels in machine code, with `vdbpsadbw`: whole networks bit for bit as the reference, at the edges of what they take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("halide")
+
+from engine import reference_integer
+from engine.backends import native_planes, native_strips
+from engine.backends.native import NativeBackend
+from engine.integer import parse
+from engine.kernels import planes_adder
+from engine.kernels.assembler import Assembler, Memory
+from engine.kernels.compile import Kernels
+from engine.network import NetworkSpec
+from engine.quantise import quantise
+from tests.networks import gentle_model
+
+ASSEMBLED = {"planes_first.build", "planes_adder.build", "planes_last.build"}
+taken = pytest.mark.skipif(not Kernels().fours, reason="for Intel's processors with AVX-512 and VNNI")
+
+
+def quantised(m, rng):
+    model = gentle_model(NetworkSpec(2, m, 16, "adder", "relu"))
+    return replace(model, int8=quantise(model, [rng.uniform(0, 1, (24, 24)).astype(np.float32)]))
+
+
+def check(model, sizes, rng, threads=1, kernels=None):
+    """Compare whole pictures; returns the kernels that were used."""
+    kernels = kernels or Kernels()
+    backend = NativeBackend(model, "int8", threads, kernels=kernels)
+    for height, width in sizes:
+        y = rng.uniform(0, 1, (height, width)).astype(np.float32)
+        expected = reference_integer.run(parse(model.spec, model.int8, model.id), y)
+        np.testing.assert_array_equal(backend.run(y), expected, err_msg=f"{height}x{width}")
+        if height * width > 100:
+            assert np.abs(expected - np.kron(y, np.ones((2, 2)))).mean() > 0.003
+    return {shape.build for shape in kernels.ready()}
+
+
+AS_BYTES = (
+    "62 83 6d 40 42 df 94",
+    "62 b1 55 48 dd eb",
+    "62 62 7d 48 58 89 00 03 00 00",
+    "62 c2 55 50 52 a5 2c 00 00 00",
+    "62 a1 fe 48 6f 8c 70 ff ff ff ff",
+    "62 61 fe 48 7f a4 24 40 00 00 00",
+    "62 72 7e 48 33 a3 00 00 00 00",
+    "62 91 35 48 71 f1 08",
+    "62 93 15 40 25 df f8",
+    "4c 8b a7 18 00 00 00",
+    "49 03 f6",
+    "48 81 c3 00 10 00 00",
+    "42 0f 18 8c b0 80 00 00 00",
+)
+
+
+@taken
+@pytest.mark.parametrize("m", [1, 2, 5])
+def test_any_size_is_exact(m, rng):
+    assert check(quantised(m, rng), [(1, 1), (1, 64), (3, 63), (40, 65), (70, 17), (33, 200)], rng, threads=2) >= ASSEMBLED
+
+
+@taken
+@pytest.mark.parametrize("strip_bytes", [1, 9_000])
+def test_many_strips_are_one_picture(strip_bytes, rng, monkeypatch):
+    monkeypatch.setattr(native_strips, "STRIP_BYTES", strip_bytes)
+    assert check(quantised(2, rng), [(100, 37), (64, 128)], rng, threads=3) >= ASSEMBLED
+
+
+@taken
+@pytest.mark.parametrize("code", [0, 255])
+def test_the_largest_sums(code, rng):
+    """Every difference 255, and where codes are 255 every fourth tap adds that too: 36,720 and 48,960."""
+    model = quantised(1, rng)
+    first = {"first.multiplier": np.zeros(16, np.int32), "first.bias": np.full(16, code << model.int8["first.shift"][0], np.int32)}
+    body = {
+        "body.0.weight": np.full((16, 16, 3, 3), 255 - code, np.uint8),
+        "body.0.multiplier": np.arange(-8, 8, dtype=np.int32),
+        "body.0.bias": np.full(16, 300_000, np.int32),
+        "body.0.shift": np.array([12], np.int32),
+        "body.0.residual": np.array([3], np.int32),
+    }
+    assert check(replace(model, int8={**model.int8, **first, **body}), [(12, 70)], rng) >= ASSEMBLED
+
+
+def with_rescale(model, multiplier, residual, bias, shift):
+    """The first body layer with that rescale, the same for every channel but the factors' sign."""
+    signs = np.where(np.arange(16) % 2, -1, 1).astype(np.int32)
+    changed = {
+        "body.0.weight": np.full((16, 16, 3, 3), 128, np.uint8),  # no sum is above 9 x 16 x 128
+        "body.0.multiplier": multiplier * signs,
+        "body.0.bias": np.full(16, bias, np.int32),
+        "body.0.shift": np.array([shift], np.int32),
+        "body.0.residual": np.array([residual], np.int32),
+    }
+    return replace(model, int8={**model.int8, **changed})
+
+
+@taken
+@pytest.mark.parametrize(
+    ("multiplier", "residual", "bias", "shift"),
+    [(65_534, 100_000, 900_000_000, 22), (65_533, -100_000, 900_000_000, 21), (3, 8_380_000, 0, 23), (-3, -4_000_000, 1_050_000_000, 23)],
+)
+def test_the_largest_factors(multiplier, residual, bias, shift, rng):
+    assert check(with_rescale(quantised(1, rng), multiplier, residual, bias, shift), [(20, 70)], rng) >= ASSEMBLED
+
+
+@taken
+def test_factors_that_are_no_pairs_of_16_bits_take_another_kernel(rng):
+    model = with_rescale(quantised(2, rng), 65_536, 1_000, 1_000_000, 20)
+    assert not native_planes.fits(model.spec, parse(model.spec, model.int8, model.id))
+    assert not check(model, [(20, 70)], rng) & ASSEMBLED
+
+
+@taken
+@pytest.mark.parametrize("spec", [NetworkSpec(4, 1, 16, "adder", "relu"), NetworkSpec(2, 1, 32, "adder", "relu"), NetworkSpec(2, 1, 16)])
+def test_other_networks_take_other_kernels(spec):
+    kernels = Kernels()
+    model = gentle_model(replace(spec, activation="relu"))
+    NativeBackend(replace(model, int8=quantise(model, [np.ones((24, 24), np.float32)])), "int8", 1, kernels=kernels)
+    assert not {shape.build for shape in kernels.ready()} & ASSEMBLED
+
+
+def test_the_identitys_factor_is_halved_into_what_fits():
+    """Both signs, and at either end: high x 256 + low is the factor, each in 16 bits."""
+    for residual in (-8_388_000, -1, 0, 255, 256, 8_380_000):
+        assert (residual >> 8) * 256 + (residual & 255) == residual
+        assert -(2**15) <= residual >> 8 < 2**15
+
+
+def test_instructions_are_encoded_as_a_well_known_assembler_does():
+    """Bytes by GNU as; EVEX's offsets of 32 bits are what it takes for ``{disp32}``."""
+    a = Assembler()
+    a.vector("vdbpsadbw", 19, 18, 31, immediate=planes_adder.FOURS)
+    a.vector("vpaddusw", 5, 5, 19)
+    a.vector("vpbroadcastd", 25, Memory("rcx", 768))
+    a.vector("vpdpwssd", 20, 21, Memory("r13", 44, broadcast=True))
+    a.vector("vmovdqu64", 17, Memory("rax", -1, "r14", 2))
+    a.vector("vmovdqu64 to memory", Memory("rsp", 64), 28)
+    a.vector("vpmovdw to memory", Memory("rbx"), 12)
+    a.vector("vpsllw", 9, 25, immediate=8)
+    a.vector("vpternlogd", 3, 29, 31, immediate=0xF8)
+    a.load("r12", Memory("rdi", 24))
+    a.add("rsi", "r14")
+    a.add("rbx", 4096)
+    a.prefetch(Memory("rax", 128, "r14", 4))
+    assert a.code.hex(" ") == " ".join(AS_BYTES)
