@@ -62,14 +62,16 @@ class View:
     """
 
     def __init__(self, array: NDArray[Any], origin: Sequence[int] | None = None) -> None:
+        origin = origin or (0,) * array.ndim
         strides = [stride // array.itemsize for stride in array.strides]
-        layout = zip(origin or (0,) * array.ndim, array.shape, strides, strict=True)
         self._array: NDArray[Any] | None = array
         self._layout = (array.shape, array.dtype, array.strides)
-        self._itemsize = array.itemsize
-        self._first = 0
+        self._first, self._coordinate, self._rows = 0, origin[0], len(array)
         self._address = array.ctypes.data
+        self._inner = sum(start * stride for start, stride in zip(origin[1:], array.strides[1:], strict=True))
+        layout = zip(origin, array.shape, strides, strict=True)
         self._dimensions = (Dimension * array.ndim)(*[Dimension(*dimension) for dimension in layout][::-1])
+        self._outermost = self._dimensions[array.ndim - 1]
         self._struct = HalideBuffer(
             host=self._address,
             type_code=TYPE_CODES[array.dtype.kind],
@@ -94,37 +96,34 @@ class View:
 
     def show(self, first: int, coordinate: int, rows: int) -> None:
         """Let the view begin at row ``first`` of the array, call it row ``coordinate``, and be ``rows`` high."""
-        shape, _, strides = self._layout
-        self._first = first
-        self._struct.host = self._address + first * strides[0]
-        outermost = self._dimensions[len(shape) - 1]
-        outermost.min, outermost.extent = coordinate, rows
+        self._first, self._coordinate, self._rows = first, coordinate, rows
+        self._struct.host = self._address + first * self.row
+        self._outermost.min, self._outermost.extent = coordinate, rows
 
     @property
     def origin(self) -> int:
         """The address of the element whose coordinates are 0, whether it is shown or not."""
-        before = sum(int(at.min) * int(at.stride) for at in self._dimensions)
-        return int(self._struct.host) - before * self._itemsize
+        return self._address + (self._first - self._coordinate) * self.row - self._inner
 
     @property
     def row(self) -> int:
         """How many bytes it is from one row, the outermost dimension, to the next."""
-        return int(self._dimensions[-1].stride) * self._itemsize
+        return self._layout[2][0]
 
     @property
     def innermost(self) -> int:
         """How many bytes it is along the innermost dimension, a feature map's channels, to the next."""
-        return int(self._dimensions[0].stride) * self._itemsize
+        return self._layout[2][-1]
 
     @property
     def columns(self) -> int:
         """How many columns are shown."""
-        return int(self._dimensions[1].extent)
+        return int(self._layout[0][-2])
 
     @property
     def rows(self) -> int:
         """How many rows are shown."""
-        return int(self._dimensions[len(self._layout[0]) - 1].extent)
+        return self._rows
 
     def shown(self) -> tuple[NDArray[Any], list[int]]:
         """The part of the array that is shown and the coordinates of its first element, innermost dimension first."""
