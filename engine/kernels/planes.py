@@ -31,6 +31,8 @@ ROWS, BLOCKS, TABLE, FIRST_OWN = range(4)
 """Which of a kernel's arguments are how many rows and blocks to do, and where its constants are."""
 ARGUMENTS, ROWS_LEFT, LEFT, CONSTANTS = "rdi", "r11", "r10", "r8"
 """The general registers for where arguments are, how many rows and how many blocks of a row are left, and where constants are."""
+DISTANCE, THRICE = "r14", "r15"
+"""Those for the bytes from a row to the next, and for three times as many (where four rows below are read)."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,18 @@ def walk(a: Assembler, streams: Sequence[Stream], compute: Callable[[], None]) -
     a.repeat(ROWS_LEFT, row)
 
 
-def thrice(a: Assembler, target: str, source: str) -> None:
-    """Three times what a general register holds: no address can be written with it otherwise."""
-    a.move(target, source)
-    a.add(target, source)
-    a.add(target, source)
+def below(base: str, offset: int, row: int) -> Memory:
+    """The address ``offset`` bytes from ``base``, so many rows further down, 0 to 4, as `DISTANCE` and `THRICE` say."""
+    index, scale = ((None, 1), (DISTANCE, 1), (DISTANCE, 2), (THRICE, 1), (DISTANCE, 4))[row]
+    return Memory(base, offset, index, scale)
+
+
+def take_distance(a: Assembler, index: int) -> None:
+    """Set `DISTANCE`, which argument number ``index`` is, and `THRICE`: no address can be written with three times a register."""
+    a.load(DISTANCE, argument(index))
+    a.move(THRICE, DISTANCE)
+    a.add(THRICE, DISTANCE)
+    a.add(THRICE, DISTANCE)
 
 
 def paired(low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.uint32]:

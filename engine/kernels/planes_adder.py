@@ -20,7 +20,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.kernels.assembler import Assembler, Memory
-from engine.kernels.planes import CHANNELS, CONSTANTS, FIRST_OWN, REGISTER, TABLE, Program, Stream, argument, paired, registers, walk
+from engine.kernels.planes import (
+    CHANNELS,
+    CONSTANTS,
+    DISTANCE,
+    FIRST_OWN,
+    REGISTER,
+    TABLE,
+    Program,
+    Stream,
+    argument,
+    below,
+    paired,
+    registers,
+    walk,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +92,7 @@ def build(skip: bool = False) -> Program:
     """
     a = Assembler()
     a.enter()
-    own = {CONSTANTS: TABLE, "r14": SOURCE_ROW, "r15": SOURCE_PLANE, "r9": TARGET_PLANE} | ({"rbp": EARLY} if skip else {})
+    own = {CONSTANTS: TABLE, DISTANCE: SOURCE_ROW, "r15": SOURCE_PLANE, "r9": TARGET_PLANE} | ({"rbp": EARLY} if skip else {})
     for name, index in own.items():
         a.load(name, argument(index))
     a.vector("vpxord", NOUGHT, NOUGHT, NOUGHT)
@@ -109,11 +123,10 @@ def _sums(a: Assembler, first: int) -> None:
     channel = a.place()
     near, far, extra = FREE, FREE + 1, FREE + 2
     for row in range(3):
-        index, scale = (None, "r14", "r14")[row], (1, 1, 2)[row]
-        a.vector("vmovdqu64", near, Memory("rax", -1, index, scale))
-        a.vector("vmovdqu64", far, Memory("rax", 7, index, scale))
+        a.vector("vmovdqu64", near, below("rax", -1, row))
+        a.vector("vmovdqu64", far, below("rax", 7, row))
         if not first:
-            a.vector("vmovdqu64", extra, Memory("rax", 2, index, scale))
+            a.vector("vmovdqu64", extra, below("rax", 2, row))
             a.vector("vpunpcklbw", extra + 1, extra, NOUGHT)
             a.vector("vpunpckhbw", extra, extra, NOUGHT)
             a.vector("vpaddw", EXTRA, EXTRA, extra + 1)
@@ -126,7 +139,7 @@ def _sums(a: Assembler, first: int) -> None:
             a.vector("vpaddusw", output, output, sums)
             a.vector("vpaddusw", TOGETHER + output, TOGETHER + output, taps)
     if not first:
-        a.prefetch(Memory("rax", AHEAD, "r14", 2))
+        a.prefetch(below("rax", AHEAD, 2))
     a.add("rcx", 3 * ROW_OF_WEIGHTS)
     a.add("rax", "r15")
     a.repeat("rbx", channel)
@@ -136,7 +149,7 @@ def _results(a: Assembler, first: int, skip: bool) -> None:
     """From the sums to the target's planes."""
     a.move("rbx", "r13")
     a.move("rax", "r12")
-    a.add("rax", "r14")
+    a.add("rax", DISTANCE)
     for output in range(first):
         a.add("rax", "r15")
         if output % 2 or not skip:

@@ -20,9 +20,10 @@ from engine.kernels.planes import (
     Program,
     Stream,
     argument,
+    below,
     paired,
     registers,
-    thrice,
+    take_distance,
     walk,
 )
 
@@ -63,9 +64,9 @@ def build() -> Program:
     """From codes s16 padded by 2, to planes u8."""
     a = Assembler()
     a.enter()
-    for name, index in {CONSTANTS: TABLE, "r14": SOURCE_ROW, "r9": TARGET_PLANE}.items():
+    for name, index in {CONSTANTS: TABLE, "r9": TARGET_PLANE}.items():
         a.load(name, argument(index))
-    thrice(a, "r15", "r14")
+    take_distance(a, SOURCE_ROW)
     a.vector("vmovdqu64", LIMIT, Memory(CONSTANTS))
     a.vector("vpxord", NOUGHT, NOUGHT, NOUGHT)
 
@@ -91,10 +92,9 @@ def _sums(a: Assembler) -> None:
     for register in range(2 * TOGETHER):
         a.vector("vpxord", register, register, register)
     for line in range(KERNEL):
-        index, scale = ((None, 1), ("r14", 1), ("r14", 2), ("r15", 1), ("r14", 4))[line]
         for pair in range(PAIRS):
             for register, shift in ((EVEN, 0), (ODD, CODE_BYTES)):
-                a.vector("vmovdqu64", register, Memory("r12", 2 * CODE_BYTES * pair + shift, index, scale))
+                a.vector("vmovdqu64", register, below("r12", 2 * CODE_BYTES * pair + shift, line))
             for output in range(TOGETHER):
                 at = TURNS_AT + SUM_BYTES * ((line * PAIRS + pair) * TOGETHER + output)
                 for register, total in ((EVEN, output), (ODD, TOGETHER + output)):

@@ -19,9 +19,10 @@ from engine.kernels.planes import (
     Program,
     Stream,
     argument,
+    below,
     paired,
     registers,
-    thrice,
+    take_distance,
     walk,
 )
 
@@ -59,9 +60,9 @@ def build() -> Program:
     """From planes of pairs s16 padded by 2 and the luma plane f32, to the picture f32."""
     a = Assembler()
     a.enter()
-    for name, index in {CONSTANTS: TABLE, "r14": SOURCE_ROW, "r9": SOURCE_PLANE}.items():
+    for name, index in {CONSTANTS: TABLE, "r9": SOURCE_PLANE}.items():
         a.load(name, argument(index))
-    thrice(a, "r15", "r14")
+    take_distance(a, SOURCE_ROW)
     for register, at in ((LEFT_HALF, 0), (RIGHT, REGISTER), (ONE, ONE_AT)):
         a.vector("vmovdqu64", register, Memory(CONSTANTS, at))
     a.vector("vpxord", NOUGHT, NOUGHT, NOUGHT)
@@ -88,17 +89,16 @@ def _sums(a: Assembler) -> None:
     a.set("rbx", CHANNELS // 2)
     pair = a.place()
     for line in range(KERNEL):
-        index, scale = ((None, 1), ("r14", 1), ("r14", 2), ("r15", 1), ("r14", 4))[line]
         for column in range(KERNEL):
             for vector in range(VECTORS):
-                a.vector("vmovdqu64", COLUMNS + vector, Memory("rax", PIXEL_BYTES * column + REGISTER * vector, index, scale))
+                a.vector("vmovdqu64", COLUMNS + vector, below("rax", PIXEL_BYTES * column + REGISTER * vector, line))
             for output in range(OUTPUTS):
                 at = WEIGHTS_AT + PIXEL_BYTES * (OUTPUTS * (KERNEL * line + column) + output)
                 a.vector("vpbroadcastd", WEIGHT + output, Memory(CONSTANTS, at))
                 for vector in range(VECTORS):
                     a.vector("vpdpwssd", VECTORS * output + vector, COLUMNS + vector, WEIGHT + output)
     for vector in range(VECTORS):
-        a.prefetch(Memory("rax", (VECTORS + vector) * REGISTER, "r14", 4))
+        a.prefetch(below("rax", (VECTORS + vector) * REGISTER, KERNEL - 1))
     a.add(CONSTANTS, PAIR_OF_CHANNELS)  # there and, for want of a register, back
     a.add("rax", "r9")
     a.repeat("rbx", pair)
