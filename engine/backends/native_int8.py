@@ -30,7 +30,7 @@ FILTERED_MOST = 48
 def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: int = 1) -> Plan:
     """The steps of a checked integer network: luma codes, first, body (its last layer adds the long residual), last."""
     if kernels.fours and kernels.mapped and native_planes.fits(spec, network):
-        return native_planes.plan(network, kernels)
+        return native_planes.plan(spec.scale, network, kernels)
     get = partial(kernels.get, threads=threads)
     channels = padded_channels(spec.f)
     adder = spec.block == "adder"

@@ -1,4 +1,4 @@
-"""An integer adder network of 16 channels at scale 2 as steps of the kernels of `engine.kernels.planes`."""
+"""An integer adder network of 16 channels as steps of the kernels of `engine.kernels.planes`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
 def fits(spec: NetworkSpec, network: IntegerNetwork) -> bool:
     """Whether these kernels can run it."""
-    same = (spec.block, spec.f, spec.scale) == ("adder", CHANNELS, planes_last.SCALE)
-    return same and all(planes_adder.fits(layer) for layer in network.body)
+    return (spec.block, spec.f) == ("adder", CHANNELS) and all(planes_adder.fits(layer) for layer in network.body)
 
 
-def plan(network: IntegerNetwork, kernels: Kernels) -> Plan:
+def plan(scale: int, network: IntegerNetwork, kernels: Kernels) -> Plan:
     """The steps of a checked network that `fits`."""
     maps = [Tensor(np.uint8, CHANNELS, zero, planes=True) for zero in network.input_zeros()]
     maps.append(Tensor(np.uint32, CHANNELS // 2, planes=True))
@@ -40,6 +39,6 @@ def plan(network: IntegerNetwork, kernels: Kernels) -> Plan:
         constants = constant(planes_adder.constants(layer, network.skip if skip else None))
         reads = (len(steps) - 1, 1) if skip else (len(steps) - 1,)
         steps.append(Step(kernel, reads, (constants,), 1, output))
-    last = constant(planes_last.constants(network.last))
-    steps.append(Step(kernels.get(Shape("planes_last.build", ())), (len(steps) - 1,), (last,), 2, None, reads_plane=True))
-    return Plan(tuple(steps), planes_last.SCALE, COLUMNS)
+    last = constant(planes_last.constants(network.last, scale))
+    steps.append(Step(kernels.get(Shape("planes_last.build", (scale,))), (len(steps) - 1,), (last,), 2, None, reads_plane=True))
+    return Plan(tuple(steps), scale, COLUMNS)

@@ -111,6 +111,11 @@ class View:
         return self._layout[2][0]
 
     @property
+    def line(self) -> int:
+        """How many bytes it is along the second outermost dimension, a picture's lines that one row of pixels becomes, to the next."""
+        return self._layout[2][1]
+
+    @property
     def innermost(self) -> int:
         """How many bytes it is along the innermost dimension, a feature map's channels, to the next."""
         return self._layout[2][-1]

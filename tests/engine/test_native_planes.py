@@ -24,8 +24,8 @@ ASSEMBLED = {"planes_first.build", "planes_adder.build", "planes_last.build"}
 taken = pytest.mark.skipif(not Kernels().fours, reason="for Intel's processors with AVX-512 and VNNI")
 
 
-def quantised(m, rng):
-    model = gentle_model(NetworkSpec(2, m, 16, "adder", "relu"))
+def quantised(m, rng, scale=2):
+    model = gentle_model(NetworkSpec(scale, m, 16, "adder", "relu"))
     return replace(model, int8=quantise(model, [rng.uniform(0, 1, (24, 24)).astype(np.float32)]))
 
 
@@ -38,7 +38,7 @@ def check(model, sizes, rng, threads=1, kernels=None):
         expected = reference_integer.run(parse(model.spec, model.int8, model.id), y)
         np.testing.assert_array_equal(backend.run(y), expected, err_msg=f"{height}x{width}")
         if height * width > 100:
-            assert np.abs(expected - np.kron(y, np.ones((2, 2)))).mean() > 0.003
+            assert np.abs(expected - np.kron(y, np.ones((model.spec.scale,) * 2))).mean() > 0.003
     return {shape.build for shape in kernels.ready()}
 
 
@@ -63,6 +63,12 @@ AS_BYTES = (
 @pytest.mark.parametrize("m", [1, 2, 5])
 def test_any_size_is_exact(m, rng):
     assert check(quantised(m, rng), [(1, 1), (1, 64), (3, 63), (40, 65), (70, 17), (33, 200)], rng, threads=2) >= ASSEMBLED
+
+
+@taken
+@pytest.mark.parametrize("scale", [3, 4])
+def test_other_scales_are_exact(scale, rng):
+    assert check(quantised(2, rng, scale), [(1, 1), (40, 65), (9, 130)], rng) >= ASSEMBLED
 
 
 @taken
@@ -118,7 +124,7 @@ def test_factors_that_are_no_pairs_of_16_bits_take_another_kernel(rng):
 
 
 @taken
-@pytest.mark.parametrize("spec", [NetworkSpec(4, 1, 16, "adder", "relu"), NetworkSpec(2, 1, 32, "adder", "relu"), NetworkSpec(2, 1, 16)])
+@pytest.mark.parametrize("spec", [NetworkSpec(2, 1, 8, "adder", "relu"), NetworkSpec(2, 1, 32, "adder", "relu"), NetworkSpec(2, 1, 16)])
 def test_other_networks_take_other_kernels(spec):
     kernels = Kernels()
     model = gentle_model(replace(spec, activation="relu"))
