@@ -11,7 +11,7 @@ import tempfile
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,18 +89,29 @@ def make_pair(source: Source, scale: int, shrink: Shrink = bicubic) -> tuple[NDA
 
     Raises PictureError if a file cannot be read, DataError if its size does not fit.
     """
+    return source_pairs(source, scale, (shrink,))[0][0]
+
+
+def source_pairs(
+    source: Source,
+    scale: int,
+    shrinks: Sequence[Shrink],
+    copies: Callable[[NDArray[Any]], Sequence[NDArray[Any]]] | None = None,
+) -> list[list[tuple[NDArray[np.float32], NDArray[np.float32]]]]:
+    """`make_pair` by each of ``shrinks``: of the source, and of each of the ``copies`` of it if it has no LR file. Raises as that does."""
     hr = read(source.hr).pixels
     if source.lr is not None:
         lr = read(source.lr).pixels
         if (hr.shape[0] // scale, hr.shape[1] // scale) != lr.shape[:2]:
             raise DataError(f"{source.lr}: {lr.shape[1]}x{lr.shape[0]} is not {source.hr.name}'s size divided by {scale}")
-        return split(lr)[0], split(np.ascontiguousarray(hr[: lr.shape[0] * scale, : lr.shape[1] * scale]))[0]
+        return [[(split(lr)[0], split(np.ascontiguousarray(hr[: lr.shape[0] * scale, : lr.shape[1] * scale]))[0])] * len(shrinks)]
     if min(hr.shape[:2]) < scale:
         raise DataError(f"{source.hr}: too small for scale {scale}")
-    return scaled_down(hr, scale, shrink)
+    pictures = (hr, *(copies(hr) if copies else ()))
+    return [[_scaled_down(picture, scale, shrink) for shrink in shrinks] for picture in pictures]
 
 
-def scaled_down(pixels: NDArray[Any], scale: int, shrink: Shrink = bicubic) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _scaled_down(pixels: NDArray[Any], scale: int, shrink: Shrink) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Luma (lr, hr) of a picture (H, W) or (H, W, 3), cropped to a multiple of ``scale``."""
     hr = cropped(pixels, scale)
     return split(shrink(hr, scale))[0], split(hr)[0]
@@ -122,14 +133,9 @@ def load(
 
     ``copies`` gives further pictures to make of one, as `training.augment` does; not of what has a low-resolution file of its own.
     """
-
-    def planes(source: Source) -> list[list[tuple[NDArray[np.float32], NDArray[np.float32]]]]:
-        own = [[make_pair(source, scale, shrink) for shrink in shrinks]]
-        more = copies(read(source.hr).pixels) if copies and source.lr is None else ()
-        return own + [[scaled_down(copy, scale, shrink) for shrink in shrinks] for copy in more]
-
+    pairs = partial(source_pairs, scale=scale, shrinks=shrinks, copies=copies)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for source, pictures in zip(sources, in_order(pool, planes, sources), strict=True):
+        for source, pictures in zip(sources, in_order(pool, pairs, sources), strict=True):
             for made in pictures:
                 hr = store.keep(made[0][1])
                 yield from (Pair(source.name, store.keep(lr), hr) for lr, _ in made)
