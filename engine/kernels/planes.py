@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.kernels.assembler import Memory
+from engine.kernels.assembler import Assembler, Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from engine.kernels.assembler import Assembler
     from engine.kernels.buffers import View
 
 CHANNELS = 16
@@ -45,6 +44,15 @@ class Program:
     code: bytes
     block: int
     arguments: Callable[[Sequence[View]], Sequence[int]]
+
+
+def begun(own: Mapping[str, int]) -> Assembler:
+    """The beginning of every kernel: the caller's registers kept, `CONSTANTS` set, and registers to those arguments that ``own`` says."""
+    a = Assembler()
+    a.enter()
+    for register, index in {CONSTANTS: TABLE, **own}.items():
+        a.load(register, argument(index))
+    return a
 
 
 def argument(index: int) -> Memory:

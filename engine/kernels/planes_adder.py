@@ -26,10 +26,9 @@ from engine.kernels.planes import (
     DISTANCE,
     FIRST_OWN,
     REGISTER,
-    TABLE,
     Program,
     Stream,
-    argument,
+    begun,
     below,
     paired,
     registers,
@@ -90,11 +89,7 @@ def build(skip: bool = False) -> Program:
 
     Then the result is their long residual, s16 in pairs of channels: planes of 32-bit numbers.
     """
-    a = Assembler()
-    a.enter()
-    own = {CONSTANTS: TABLE, DISTANCE: SOURCE_ROW, "r15": SOURCE_PLANE, "r9": TARGET_PLANE} | ({"rbp": EARLY} if skip else {})
-    for name, index in own.items():
-        a.load(name, argument(index))
+    a = begun({DISTANCE: SOURCE_ROW, "r15": SOURCE_PLANE, "r9": TARGET_PLANE} | ({"rbp": EARLY} if skip else {}))
     a.vector("vpxord", NOUGHT, NOUGHT, NOUGHT)
     for index, register in enumerate((SIGNS, LIMIT, HALF)):
         a.vector("vmovdqu64", register, Memory(CONSTANTS, REGISTER * index))

@@ -16,10 +16,9 @@ from engine.kernels.planes import (
     CONSTANTS,
     FIRST_OWN,
     REGISTER,
-    TABLE,
     Program,
     Stream,
-    argument,
+    begun,
     below,
     paired,
     registers,
@@ -62,10 +61,7 @@ def constants(layer: IntegerLayer) -> NDArray[np.uint8]:
 
 def build() -> Program:
     """From codes s16 padded by 2, to planes u8."""
-    a = Assembler()
-    a.enter()
-    for name, index in {CONSTANTS: TABLE, "r9": TARGET_PLANE}.items():
-        a.load(name, argument(index))
+    a = begun({"r9": TARGET_PLANE})
     take_distance(a, SOURCE_ROW)
     a.vector("vmovdqu64", LIMIT, Memory(CONSTANTS))
     a.vector("vpxord", NOUGHT, NOUGHT, NOUGHT)

@@ -16,10 +16,10 @@ from engine.kernels.planes import (
     CONSTANTS,
     FIRST_OWN,
     REGISTER,
-    TABLE,
     Program,
     Stream,
     argument,
+    begun,
     below,
     paired,
     registers,
@@ -76,10 +76,7 @@ def build(scale: int) -> Program:
     """From planes of pairs s16 padded by 2 and the luma plane f32, to the picture f32."""
     group, orders = together(scale), scale * (scale - 1)
     weights_at = ORDER_AT + orders * REGISTER
-    a = Assembler()
-    a.enter()
-    for name, index in {CONSTANTS: TABLE, "r9": SOURCE_PLANE}.items():
-        a.load(name, argument(index))
+    a = begun({"r9": SOURCE_PLANE})
     take_distance(a, SOURCE_ROW)
     a.vector("vmovdqu64", ONE, Memory(CONSTANTS, ONE_AT))
     a.vector("vpxord", NOUGHT, NOUGHT, NOUGHT)
