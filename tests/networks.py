@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from engine.network import NetworkSpec, model_id
+from engine.quantise import quantise
 from engine.weights import Model
 
 SPREADS = {"weight": 1.0, "multiplier": 0.02, "bias": 0.1, "slope": 0.4}
@@ -47,3 +50,22 @@ def gentle_model(spec: NetworkSpec, seed: int = 0) -> Model:
     tensors["last.weight"] *= 0.3
     tensors["last.bias"] *= 0.1
     return Model(model_id(spec), spec, {name: array.astype(np.float32) for name, array in tensors.items()})
+
+
+def quantised(spec: NetworkSpec, rng: np.random.Generator) -> Model:
+    """A `gentle_model` with its int8 form, for a picture of noise."""
+    model = gentle_model(spec)
+    return replace(model, int8=quantise(model, [rng.uniform(0, 1, (24, 24)).astype(np.float32)]))
+
+
+def with_largest_sums(model: Model, code: int) -> Model:
+    """An int8 adder network of 16 channels whose first layer gives ``code``, 0 or 255, to weights in the body that are the other."""
+    first = {"first.multiplier": np.zeros(16, np.int32), "first.bias": np.full(16, code << model.int8["first.shift"][0], np.int32)}
+    body = {
+        "body.0.weight": np.full((16, 16, 3, 3), 255 - code, np.uint8),
+        "body.0.multiplier": np.arange(-8, 8, dtype=np.int32),
+        "body.0.bias": np.full(16, 300_000, np.int32),
+        "body.0.shift": np.array([12], np.int32),
+        "body.0.residual": np.array([3], np.int32),
+    }
+    return replace(model, int8={**model.int8, **first, **body})

@@ -21,8 +21,7 @@ from engine.errors import BackendError, Cancelled, ModelError
 from engine.integer import parse
 from engine.kernels.compile import Kernels
 from engine.network import NetworkSpec
-from engine.quantise import quantise
-from tests.networks import gentle_model
+from tests.networks import gentle_model, quantised, with_largest_sums
 
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 3), (7, 8), (13, 31), (70, 17)]
 """Heights and widths: a pixel, below a vector, odd, several bands."""
@@ -31,11 +30,6 @@ SIZES = [(1, 1), (1, 9), (9, 1), (2, 3), (7, 8), (13, 31), (70, 17)]
 @pytest.fixture(scope="module")
 def kernels():
     return Kernels()
-
-
-def quantised(spec, rng):
-    model = gentle_model(spec)
-    return replace(model, int8=quantise(model, [rng.uniform(0, 1, (24, 24)).astype(np.float32)]))
 
 
 def check(model, precision, kernels, rng, sizes=SIZES, threads=2):
@@ -118,16 +112,7 @@ def test_sums_at_their_largest(codes, kernels, rng):
 def test_sums_at_their_largest_in_words(code, packs_sums, rng):
     """16 channels, every difference 255: 36,720, more than a signed 16-bit lane holds."""
     spec = NetworkSpec(2, 1, 16, "adder", "relu")
-    model = quantised(spec, rng)
-    first = {"first.multiplier": np.zeros(16, np.int32), "first.bias": np.full(16, code << model.int8["first.shift"][0], np.int32)}
-    body = {
-        "body.0.weight": np.full((16, 16, 3, 3), 255 - code, np.uint8),
-        "body.0.multiplier": np.arange(-8, 8, dtype=np.int32),
-        "body.0.bias": np.full(16, 300_000, np.int32),
-        "body.0.shift": np.array([12], np.int32),
-        "body.0.residual": np.array([3], np.int32),
-    }
-    model = replace(model, int8={**model.int8, **first, **body})
+    model = with_largest_sums(quantised(spec, rng), code)
     network = parse(spec, model.int8, "largest")
     y = rng.uniform(0, 1, (12, 20)).astype(np.float32)
     codes = reference_integer.first_layer(network.first, reference_integer.input_codes(y))

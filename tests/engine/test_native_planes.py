@@ -12,21 +12,19 @@ pytest.importorskip("halide")
 from engine import reference_integer
 from engine.backends import native_planes, native_strips
 from engine.backends.native import NativeBackend
-from engine.integer import parse
+from engine.integer import IntegerLayer, Rescale, parse
 from engine.kernels import planes_adder
 from engine.kernels.assembler import Assembler, Memory
 from engine.kernels.compile import Kernels
 from engine.network import NetworkSpec
-from engine.quantise import quantise
-from tests.networks import gentle_model
+from tests.networks import quantised, with_largest_sums
 
 ASSEMBLED = {"planes_first.build", "planes_adder.build", "planes_last.build"}
 taken = pytest.mark.skipif(not Kernels().fours, reason="for Intel's processors with AVX-512 and VNNI")
 
 
-def quantised(m, rng, scale=2):
-    model = gentle_model(NetworkSpec(scale, m, 16, "adder", "relu"))
-    return replace(model, int8=quantise(model, [rng.uniform(0, 1, (24, 24)).astype(np.float32)]))
+def adder(m, rng, scale=2):
+    return quantised(NetworkSpec(scale, m, 16, "adder", "relu"), rng)
 
 
 def check(model, sizes, rng, threads=1, kernels=None):
@@ -62,36 +60,27 @@ AS_BYTES = (
 @taken
 @pytest.mark.parametrize("m", [1, 2, 5])
 def test_any_size_is_exact(m, rng):
-    assert check(quantised(m, rng), [(1, 1), (1, 64), (3, 63), (40, 65), (70, 17), (33, 200)], rng, threads=2) >= ASSEMBLED
+    assert check(adder(m, rng), [(1, 1), (1, 64), (3, 63), (40, 65), (70, 17), (33, 200)], rng, threads=2) >= ASSEMBLED
 
 
 @taken
 @pytest.mark.parametrize("scale", [3, 4])
 def test_other_scales_are_exact(scale, rng):
-    assert check(quantised(2, rng, scale), [(1, 1), (40, 65), (9, 130)], rng) >= ASSEMBLED
+    assert check(adder(2, rng, scale), [(1, 1), (40, 65), (9, 130)], rng) >= ASSEMBLED
 
 
 @taken
 @pytest.mark.parametrize("strip_bytes", [1, 9_000])
 def test_many_strips_are_one_picture(strip_bytes, rng, monkeypatch):
     monkeypatch.setattr(native_strips, "STRIP_BYTES", strip_bytes)
-    assert check(quantised(2, rng), [(100, 37), (64, 128)], rng, threads=3) >= ASSEMBLED
+    assert check(adder(2, rng), [(100, 37), (64, 128)], rng, threads=3) >= ASSEMBLED
 
 
 @taken
 @pytest.mark.parametrize("code", [0, 255])
 def test_the_largest_sums(code, rng):
     """Every difference 255, and where codes are 255 every fourth tap adds that too: 36,720 and 48,960."""
-    model = quantised(1, rng)
-    first = {"first.multiplier": np.zeros(16, np.int32), "first.bias": np.full(16, code << model.int8["first.shift"][0], np.int32)}
-    body = {
-        "body.0.weight": np.full((16, 16, 3, 3), 255 - code, np.uint8),
-        "body.0.multiplier": np.arange(-8, 8, dtype=np.int32),
-        "body.0.bias": np.full(16, 300_000, np.int32),
-        "body.0.shift": np.array([12], np.int32),
-        "body.0.residual": np.array([3], np.int32),
-    }
-    assert check(replace(model, int8={**model.int8, **first, **body}), [(12, 70)], rng) >= ASSEMBLED
+    assert check(with_largest_sums(adder(1, rng), code), [(12, 70)], rng) >= ASSEMBLED
 
 
 def with_rescale(model, multiplier, residual, bias, shift):
@@ -113,30 +102,34 @@ def with_rescale(model, multiplier, residual, bias, shift):
     [(65_534, 100_000, 900_000_000, 22), (65_533, -100_000, 900_000_000, 21), (3, 8_380_000, 0, 23), (-3, -4_000_000, 1_050_000_000, 23)],
 )
 def test_the_largest_factors(multiplier, residual, bias, shift, rng):
-    assert check(with_rescale(quantised(1, rng), multiplier, residual, bias, shift), [(20, 70)], rng) >= ASSEMBLED
+    assert check(with_rescale(adder(1, rng), multiplier, residual, bias, shift), [(20, 70)], rng) >= ASSEMBLED
 
 
 @taken
 def test_factors_that_are_no_pairs_of_16_bits_take_another_kernel(rng):
-    model = with_rescale(quantised(2, rng), 65_536, 1_000, 1_000_000, 20)
+    model = with_rescale(adder(2, rng), 65_536, 1_000, 1_000_000, 20)
     assert not native_planes.fits(model.spec, parse(model.spec, model.int8, model.id))
     assert not check(model, [(20, 70)], rng) & ASSEMBLED
 
 
 @taken
 @pytest.mark.parametrize("spec", [NetworkSpec(2, 1, 8, "adder", "relu"), NetworkSpec(2, 1, 32, "adder", "relu"), NetworkSpec(2, 1, 16)])
-def test_other_networks_take_other_kernels(spec):
+def test_other_networks_take_other_kernels(spec, rng):
     kernels = Kernels()
-    model = gentle_model(replace(spec, activation="relu"))
-    NativeBackend(replace(model, int8=quantise(model, [np.ones((24, 24), np.float32)])), "int8", 1, kernels=kernels)
+    NativeBackend(quantised(replace(spec, activation="relu"), rng), "int8", 1, kernels=kernels)
     assert not {shape.build for shape in kernels.ready()} & ASSEMBLED
 
 
-def test_the_identitys_factor_is_halved_into_what_fits():
-    """Both signs, and at either end: high x 256 + low is the factor, each in 16 bits."""
-    for residual in (-8_388_000, -1, 0, 255, 256, 8_380_000):
-        assert (residual >> 8) * 256 + (residual & 255) == residual
-        assert -(2**15) <= residual >> 8 < 2**15
+@pytest.mark.parametrize("residual", [-8_388_000, -1, 0, 255, 256, 8_380_000])
+def test_factors_are_halved_into_what_fits(residual):
+    """Both signs, and at either end: high x 256 + low is the identity's factor, and the sums' two halves add up, each in 16 bits."""
+    multiplier = np.linspace(-65_534, 65_534, 16).astype(np.int32)
+    rescale = Rescale(multiplier, residual, np.zeros(16, np.int32), 20)
+    layer = IntegerLayer(np.zeros((16, 16, 3, 3), np.uint8), rescale, 1.0, 0)
+    assert planes_adder.fits(layer)
+    table = planes_adder.constants(layer, None)[planes_adder.RESCALE_AT :][: 16 * 4 * 4].view(np.int16).reshape(16, 8).astype(np.int64)
+    assert (table[:, 3] * 256 + table[:, 1] == residual).all()
+    assert (table[:, 0] + table[:, 2] == multiplier).all()
 
 
 def test_instructions_are_encoded_as_a_well_known_assembler_does():

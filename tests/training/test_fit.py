@@ -44,12 +44,12 @@ def gathered(inputs: list[Path]) -> tuple[list[Pair], list[Problem]]:
 
 @pytest.mark.parametrize("drawn", [page, screen])
 def test_a_short_fit_gains_on_what_it_has_not_seen(tmp_path: Path, drawn: object) -> None:
-    for number in range(5):
+    for number in range(10):
         store(tmp_path / "material" / f"{number}.png", drawn(number, 160, 240))
     model = find_model("sesr-m5-x2")
     *_, saved, fitted = Fit([tmp_path / "material"], model, tmp_path / "mine.safetensors", steps=40).events()
     assert fitted.name == "fitted"
-    assert fitted.after_db > fitted.before_db + 0.05
+    assert fitted.after_db > fitted.before_db + 0.15
     assert (saved.file, fitted.file) == (str(tmp_path / "mine.safetensors"),) * 2
     mine = weights.read(tmp_path / "mine.safetensors")
     assert mine.id == "mine"
