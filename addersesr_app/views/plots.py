@@ -7,7 +7,7 @@ from math import log10
 from typing import TYPE_CHECKING
 
 import pyqtgraph
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QFont, QFontMetrics
 from PySide6.QtWidgets import QWidget
 
@@ -114,8 +114,8 @@ class Plots(QWidget):
         return plot
 
     def resizeEvent(self, event: object) -> None:
-        """Names may have to stand elsewhere."""
-        self._draw()
+        """Names may have to stand elsewhere, as soon as the plots have been given their own new sizes."""
+        QTimer.singleShot(0, self, self._draw)
 
     def _draw(self) -> None:
         for plot, values in ((self.macs, [dot.macs / 1e9 for dot in self._dots]), (self.energy, [dot.energy_mj for dot in self._dots])):

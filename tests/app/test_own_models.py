@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtCore import QPointF, QSize
 from PySide6.QtWidgets import QLabel
 
+from addersesr_app.views import plots
 from addersesr_app.views.models_page import ModelsPage
 from addersesr_app.views.plots import ANCHORS, anchors
 from engine import weights
@@ -132,6 +133,22 @@ def test_a_network_for_compressed_pictures_shows_how_it_does_on_such(own_applica
     network = own_application.upscale_page.inspector.network
     network.pick("photo")
     until(qtbot, lambda: any("Set14 through JPEG 30: 28.02 dB" in text.text() for text in network.findChildren(QLabel)))
+
+
+def test_names_are_placed_for_the_widths_that_plots_end_up_with(own_application, qtbot, monkeypatch):
+    rightmost = [0.0]
+
+    def placed(points, sizes):
+        rightmost[0] = max(point.x() for point in points)
+        return anchors(points, sizes)
+
+    monkeypatch.setattr(plots, "anchors", placed)
+    shown = plots.Plots(own_application.theme)
+    qtbot.addWidget(shown)
+    shown.show_models([], "")
+    shown.resize(900, 340)
+    shown.show()
+    until(qtbot, lambda: rightmost[0] == pytest.approx((shown.energy.width() - plots.AXIS) / 1.28))
 
 
 def test_names_in_the_plots_keep_off_one_another():
