@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import training  # noqa: F401 - before anything imports torch: it says how torch's threads wait
 from engine.weights import Model
 
 if TYPE_CHECKING:
