@@ -1,11 +1,12 @@
 """Which pictures a folder offers for training or validation, and which of them are held out for choosing.
 
 Three layouts are understood: DIV2K's published one (``DIV2K_train_HR``, with or without ``DIV2K_train_LR_bicubic/X2``),
-pairs named ``NAME_HR``/``NAME_LR``, and any folder of pictures, searched with its sub-folders.
+pairs named ``NAME_HR``/``NAME_LR``, and any folder of pictures, searched with its sub-folders, linked ones too.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,11 +101,15 @@ def _div2k(folder: Path, scale: int, part: Part) -> list[Source]:
 def _below(folder: Path, endings: AbstractSet[str]) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in endings and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    found: list[Path] = []
+    seen: set[str] = set()
+    for where, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(where)
+        folders[:] = sorted(name for name in folders if not name.startswith(".")) if real not in seen else []
+        if real not in seen:
+            found += [Path(where, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in endings]
+        seen.add(real)  # a link may lead back to where it lies
+    return sorted(found)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -33,6 +33,13 @@ def test_pictures_are_found_in_folders_below_but_not_in_hidden_ones(pictures: Pa
         picture_files(tmp_path / "missing")
 
 
+def test_linked_folders_are_searched_and_links_back_do_no_harm(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "linked").symlink_to(pictures)
+    (tmp_path / "set" / "back").symlink_to(tmp_path / "set")
+    assert picture_files(tmp_path / "set") == [tmp_path / "set" / "linked" / path.name for path in picture_files(pictures)]
+
+
 def test_a_pair_is_the_whole_picture_scaled_down(pictures: Path) -> None:
     lr, hr = make_pair(Source("grey", pictures / "deeper" / "grey.png"), 3)
     stored = cv2.imread(str(pictures / "deeper" / "grey.png"), cv2.IMREAD_GRAYSCALE)[:63, :78]
