@@ -37,7 +37,8 @@ def test_linked_folders_are_searched_and_links_back_do_no_harm(pictures: Path, t
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "linked").symlink_to(pictures)
     (tmp_path / "set" / "back").symlink_to(tmp_path / "set")
-    assert picture_files(tmp_path / "set") == [tmp_path / "set" / "linked" / path.name for path in picture_files(pictures)]
+    linked = tmp_path / "set" / "linked"
+    assert picture_files(tmp_path / "set") == [linked / path.relative_to(pictures) for path in picture_files(pictures)]
 
 
 def test_a_pair_is_the_whole_picture_scaled_down(pictures: Path) -> None:
