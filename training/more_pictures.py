@@ -25,9 +25,11 @@ import numpy as np
 from engine import images
 from engine.colour import split
 from engine.errors import AdderSESRError, PictureError, TrainingError
+from engine.metrics import psnr
 from engine.picture import Picture
 from engine.resize import imresize
 from training import drawn
+from training.data import bicubic
 from training.drawn import HEIGHT, WIDTH, colour
 
 if TYPE_CHECKING:
@@ -88,18 +90,17 @@ def files(packages: dict[str, list[str]], debs: Path, place: Path) -> list[Path]
 
 
 def wallpapers(paths: Sequence[Path]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Names and pixels (H, W, 3) of pictures scaled down to each of `LONGEST`, without those that have no detail."""
+    """Names and pixels of pictures scaled down to each of `LONGEST`, without those that have no detail."""
     for path in paths:
         try:
             pixels = images.read(path).pixels
         except PictureError:
             continue
-        colours = np.ascontiguousarray(pixels[:, :, :3] if pixels.ndim > 2 else np.dstack([pixels] * 3))
-        height, width = colours.shape[:2]
+        height, width = pixels.shape[:2]
         for longest in LONGEST:
             factor = longest / max(height, width)
             if factor <= LEAST_REDUCTION:
-                smaller = imresize(colours, round(height * factor), round(width * factor))
+                smaller = imresize(pixels, round(height * factor), round(width * factor))
                 if bicubic_db(smaller) <= MOST_DB:
                     yield f"{path.parent.parent.parent.name}-{path.stem}-{longest}", smaller
 
@@ -108,9 +109,8 @@ def bicubic_db(pixels: NDArray[np.uint8]) -> float:
     """How near the luma comes to itself, scaled down to a half and enlarged again."""
     height, width = (side // 2 * 2 for side in pixels.shape[:2])
     whole = np.ascontiguousarray(pixels[:height, :width])
-    small = split(imresize(whole, height // 2, width // 2))[0]
-    error = float(np.square(imresize(small, height, width) - split(whole)[0]).mean())
-    return float(-10 * np.log10(max(error, 1e-12)))
+    small = split(bicubic(whole, 2))[0]
+    return psnr(imresize(small, height, width), split(whole)[0], border=0, peak=1)
 
 
 def clipart(paths: Sequence[Path], count: int, seed: int = 5) -> Iterator[tuple[str, NDArray[np.uint8]]]:

@@ -105,10 +105,12 @@ def _below(folder: Path, endings: AbstractSet[str]) -> list[Path]:
     seen: set[str] = set()
     for where, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(where)
-        folders[:] = sorted(name for name in folders if not name.startswith(".")) if real not in seen else []
-        if real not in seen:
-            found += [Path(where, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in endings]
-        seen.add(real)  # a link may lead back to where it lies
+        if real in seen:  # a link may lead back to where it lies
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(where, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in endings]
     return sorted(found)
 
 
