@@ -110,11 +110,12 @@ def test_a_part_goes_on_where_it_was_left_and_is_the_same(tmp_path, film_model, 
     monkeypatch.setattr(video_segments, "FRAMES", 5)
     source = store_clip(tmp_path / "clip.mp4", 60, options={"bf": "2", "g": "12"})
     excerpt = Excerpt(0.8, 2.0)
-    expected = output_of(upscaled(film_model, source, excerpt=excerpt, destination=tmp_path / "whole.mp4"))
+    settings = {"excerpt": excerpt, "grade": "lossless"}  # x264 with AVX-512 does not give the same bytes twice otherwise
+    expected = output_of(upscaled(film_model, source, destination=tmp_path / "whole.mp4", **settings))
     asked = iter([False] * 24)
     with pytest.raises(Cancelled):
-        upscaled(film_model, source, lambda: next(asked, True), excerpt=excerpt)
-    events = upscaled(film_model, source, excerpt=excerpt)
+        upscaled(film_model, source, lambda: next(asked, True), **settings)
+    events = upscaled(film_model, source, **settings)
     assert any("going on after frame" in text for text in warnings_of(events))
     assert not any("damaged" in text for text in warnings_of(events)), "beginning in the middle is no damage"
     [finished] = [event for event in events if isinstance(event, Finished)]

@@ -42,12 +42,12 @@ def test_a_cancelled_film_goes_on_and_is_the_same(tmp_path, film_model, monkeypa
     whole = store_clip(tmp_path / "whole.mp4", 23, options={"bf": "2"}, moments=[i // 3 for i in range(23)])
     part = tmp_path / "part.mp4"
     shutil.copy(whole, part)
-    expected = output_of(upscaled(film_model, whole))
+    expected = output_of(upscaled(film_model, whole, grade="lossless"))  # lossy, x264 with AVX-512 does not give the same bytes twice
     asked = iter([False] * 14)
     with pytest.raises(Cancelled):
-        upscaled(film_model, part, lambda: next(asked, True))
+        upscaled(film_model, part, lambda: next(asked, True), grade="lossless")
     assert not (tmp_path / "part_x2.mp4").exists()
-    events = upscaled(film_model, part)
+    events = upscaled(film_model, part, grade="lossless")
     assert any("going on after frame" in event.message for event in events if isinstance(event, Warned))
     first = next(event for event in events if isinstance(event, Progress))
     assert first.done > 5
