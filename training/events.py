@@ -48,6 +48,15 @@ class Begun(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Revived(Event):
+    """Before its first step a network got back the nonlinearity of so many of its body's ``channels`` (`training.revival`)."""
+
+    name = "revived"
+    revived: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
 class Imitated(Event):
     """Before its first step an adder network learns to give its convolution twin's feature maps: ``done`` of ``steps``.
 
@@ -169,6 +178,7 @@ def as_text(event: Event) -> str | None:
         "problem": "left out: {file}: {message}",
         "checked": "{pictures} pictures to train on, {validation} to choose by, {left_out} left out",
         "begun": "training {model} on {device}: step {step} of {steps}",
+        "revived": "{revived} of {channels} channels had become linear and begin anew",
         "imitated": "imitating the start's layers: {done}/{steps}  error {loss:.3f}",
         "step": "step {step}/{steps}  loss {loss:.5f}  rate {rate:.2e}  {steps_per_second:.1f} steps/s  {eta_s:.0f} s left",
         "validated": "step {step}  PSNR {psnr:.3f} dB  SSIM {ssim:.4f}",

@@ -24,6 +24,7 @@ from training.meter import Meter, Spent, step_energy_mj
 from training.models import find_model
 from training.network import SESR, AdderSESR
 from training.networks import frozen, make_network, to_model
+from training.revival import revive
 from training.validate import Samples, averaged, bicubic_upscale, centre, runner, score
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Run:
             raise TrainingError(f"{self._place.folder.path}: this run is finished; to extend it, give --steps above {trainer.step}")
         yield self._begun()
         if not self._resumed:
+            yield from self._revive()
             stopped = yield from self._imitate_twin()
             yield from self._save()
         while not stopped and trainer.step < trainer.config.steps:
@@ -100,6 +102,15 @@ class Run:
                 self._losses.append(trainer.advance())
                 yield from self._after_step()
         yield from self._finish("stopped" if stopped else "done")
+
+    def _revive(self) -> Iterator[Event]:
+        """Give channels of a start that have become linear their nonlinearity back."""
+        if not (self.settings.revive and self.settings.start):
+            return
+        assert isinstance(self._network, SESR)
+        revived = revive(self._network, self._known_batches())
+        self.trainer.restart_average()
+        yield events.Revived(revived, self.settings.spec.m * self.settings.spec.f)
 
     def _imitate_twin(self) -> Generator[Event, None, bool]:
         """Give an adder network that starts from its convolution twin a body, layer by layer; whether to stop.
@@ -278,8 +289,8 @@ class Run:
         return averaged(self._network, self.trainer.average, batches)
 
     def _known_batches(self) -> list[torch.Tensor]:
-        """Low-resolution batches for what depends on data: an adder network's statistics, the ranges of quantised activations."""
+        """Low-resolution batches for what depends on data: statistics of adder layers, ranges of 8-bit activations, linear channels."""
         settings = self.settings
-        if settings.spec.block != "adder" and not settings.quant_A:
+        if settings.spec.block != "adder" and not settings.quant_A and not settings.revive:
             return []
         return [torch.from_numpy(self._patches.draw(STATISTICS_STEP + index)[0]) for index in range(STATISTICS_BATCHES)]

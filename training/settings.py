@@ -74,6 +74,7 @@ class Settings:
     quant_A: Annotated[bool, "train with activations fake-quantised to 8 bits"] = False  # noqa: N815 - the reference's name
     model_name: Annotated[str, "id and file name of the result (default: by its network)"] = ""
     start: Annotated[str, "model id or file whose weights to start from"] = ""
+    revive: Annotated[bool, "give the start's channels that have become linear their nonlinearity back"] = False
     imitate: Annotated[int, "steps in which adder layers first learn to give a convolution start's feature maps"] = 1000
     teacher: Annotated[str, "model id or file to imitate"] = ""
     distil: Annotated[float, "share of the loss that compares with the teacher, 0 to 1"] = 0.0
@@ -209,6 +210,10 @@ class Settings:
             raise ConfigError("feature_size: expanded blocks need channels to expand to, such as 256")
         if self.amsgrad and self.optimiser != "adam":
             raise ConfigError("amsgrad: is a variant of adam; give optimiser adam")
+        if self.revive and (self.linear_block_type == "collapsed_adder" or self.quant_W or self.quant_A):
+            raise ConfigError("revive: is for convolution networks in float; revive the network that an adder or int8 network starts from")
+        if self.revive and self.hr_patch // self.scale <= 2 * self.m + 4:
+            raise ConfigError(f"revive: needs an hr_patch above {self.scale * (2 * self.m + 4)}: the borders do not count")
         if self.gen_tflite and not (self.quant_W and self.quant_A):
             raise ConfigError("gen_tflite: an int8 TFLite file needs a network trained with quant_W and quant_A")
         if self.distil and not self.teacher:
