@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+NEEDED = {"dpkg-deb": "dpkg", "rsvg-convert": "librsvg2-bin"}
+"""Commands, and the packages that have them."""
 PACKAGES = Path(__file__).with_suffix(".toml")
 LONGEST = (1500, 900)
 """Longer sides that wallpapers are scaled down to."""
@@ -65,6 +67,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def make(folder: Path, debs: Path | None = None) -> dict[str, int]:
     """How many pictures each of the three folders got; ``debs`` are `main`'s packages. Raises TrainingError, PictureError, OutputError."""
+    for command, package in NEEDED.items():
+        if shutil.which(command) is None:
+            raise TrainingError(f"there is no {command} on this system (Debian's package {package})")
     wanted = tomllib.loads(PACKAGES.read_text())
     with tempfile.TemporaryDirectory(prefix="addersesr-") as place:
         found = {kind: files(packages, debs or Path(place), Path(place)) for kind, packages in wanted.items()}
@@ -163,8 +168,6 @@ def _rendered(path: Path, side: int) -> NDArray[np.uint8] | None:
             timeout=RENDER_SECONDS,
             check=True,
         )
-    except FileNotFoundError as error:
-        raise TrainingError("drawing clip art needs rsvg-convert (Debian's package librsvg2-bin)") from error
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         return None
     picture = cast("NDArray[np.uint8] | None", cv2.imdecode(np.frombuffer(made.stdout, np.uint8), cv2.IMREAD_UNCHANGED))

@@ -78,6 +78,11 @@ def test_a_package_that_cannot_be_had_is_one_clear_error(tmp_path, monkeypatch):
     monkeypatch.setattr(more_pictures.shutil, "which", lambda name: None)
     with pytest.raises(TrainingError, match="there is no apt-get on this system"):
         more_pictures.files({"walls": ["**/*"]}, tmp_path / "debs", tmp_path)
-    with pytest.raises(SystemExit, match=r"^error: there is no apt-get"):
+
+
+def test_a_missing_command_is_said_before_anything_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(more_pictures.shutil, "which", lambda name: None if name == "rsvg-convert" else name)
+    with pytest.raises(SystemExit, match=r"^error: there is no rsvg-convert on this system \(Debian's package librsvg2-bin\)"):
         more_pictures.main([str(tmp_path / "out"), "--packages", str(tmp_path / "debs")])
     assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "debs").exists()
