@@ -130,7 +130,8 @@ class Plots(QWidget):
             width, height = max(plot.width() - AXIS, 200) / (1.28 * (right - left or 1)), (HEIGHT - AXIS) / (1.36 * (high - low or 1))
             points = [QPointF((x - left) * width, (high - y) * height) for x, y in places]
             sizes = [_metrics(bold=self._is_current(dot)).boundingRect(dot.name).size() for dot in self._dots]
-            for dot, place, anchor in zip(self._dots, places, anchors(points, sizes), strict=True):
+            shown = QRectF(-0.14 * (right - left) * width, -0.18 * (high - low) * height, max(plot.width() - AXIS, 200), HEIGHT - AXIS)
+            for dot, place, anchor in zip(self._dots, places, anchors(points, sizes, shown), strict=True):
                 self._draw_dot(plot, dot, place, anchor)
 
     def _dress(self, plot: pyqtgraph.PlotWidget) -> None:
@@ -171,10 +172,10 @@ class Plots(QWidget):
         plot.addItem(text)
 
 
-def anchors(points: Sequence[QPointF], sizes: Sequence[QSize]) -> list[tuple[float, float]]:
-    """For a name of each size beside each point, in pixels, the anchor that keeps it off all points and the names before it.
+def anchors(points: Sequence[QPointF], sizes: Sequence[QSize], shown: QRectF) -> list[tuple[float, float]]:
+    """For a name of each size beside each point, in pixels, the anchor that keeps it off all points and the names before it, and ``shown``.
 
-    Where there is none, the one that covers the least of them.
+    Where there is none, the one that covers the least of them, or is cut off least.
     """
     taken = [QRectF(point.x() - DOT / 2, point.y() - DOT / 2, DOT, DOT) for point in points]
     chosen = []
@@ -182,7 +183,8 @@ def anchors(points: Sequence[QPointF], sizes: Sequence[QSize]) -> list[tuple[flo
         width, height = size.width() + 8, size.height() + 4
         places = {anchor: QRectF(point.x() - anchor[0] * width, point.y() - anchor[1] * height, width, height) for anchor in ANCHORS}
         others = taken[:number] + taken[number + 1 :]
-        chosen.append(min(ANCHORS, key=lambda anchor: sum(_common(places[anchor], other) for other in others)))
+        lost = {anchor: round(width * height - _common(place, shown)) for anchor, place in places.items()}
+        chosen.append(min(ANCHORS, key=lambda anchor: lost[anchor] + sum(_common(places[anchor], other) for other in others)))
         taken.append(places[chosen[-1]])
     return chosen
 

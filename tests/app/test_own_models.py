@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from PySide6.QtCore import QPointF, QSize
+from PySide6.QtCore import QPointF, QRectF, QSize
 from PySide6.QtWidgets import QLabel
 
 from addersesr_app.views import plots
@@ -138,9 +138,9 @@ def test_a_network_for_compressed_pictures_shows_how_it_does_on_such(own_applica
 def test_names_are_placed_for_the_widths_that_plots_end_up_with(own_application, qtbot, monkeypatch):
     rightmost = [0.0]
 
-    def placed(points, sizes):
+    def placed(points, sizes, shown):
         rightmost[0] = max(point.x() for point in points)
-        return anchors(points, sizes)
+        return anchors(points, sizes, shown)
 
     monkeypatch.setattr(plots, "anchors", placed)
     shown = plots.Plots(own_application.theme)
@@ -153,7 +153,7 @@ def test_names_are_placed_for_the_widths_that_plots_end_up_with(own_application,
 
 def test_names_in_the_plots_keep_off_one_another():
     size, points = QSize(60, 14), [QPointF(100, 100), QPointF(104, 122), QPointF(300, 100)]
-    chosen = anchors(points, [size] * 3)
+    chosen = anchors(points, [size] * 3, QRectF(0, 0, 400, 200))
     assert chosen[0] != ANCHORS[0], "below there is another dot"
     assert chosen[2] == ANCHORS[0], "where there is room the name stands below"
     boxes = []
@@ -163,3 +163,10 @@ def test_names_in_the_plots_keep_off_one_another():
     for number, (left, top, right, bottom) in enumerate(boxes):
         for other in boxes[number + 1 :]:
             assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
+
+
+def test_names_in_the_plots_are_not_cut_off():
+    size, shown = QSize(90, 14), QRectF(0, 0, 300, 200)
+    points = [QPointF(20, 100), QPointF(280, 60), QPointF(150, 196), QPointF(150, 4)]
+    for point, anchor in zip(points, anchors(points, [size] * 4, shown), strict=True):
+        assert shown.contains(QRectF(point.x() - anchor[0] * 98, point.y() - anchor[1] * 18, 98, 18))
