@@ -8,8 +8,8 @@ below zero, where a slope near 0 makes them small again. No gradient leads back:
 into its kernel, is shifted so that its sums lie around zero, and begins again at slope 1; the next layer's bias takes off the
 shift. (Within a layer's reach of the borders, where zeros are around the picture, a little changes.) A ReLU channel that is always 0
 is drawn anew, small. Then all body layers are given the same size of weights, and so are the two ends: PReLU and ReLU let a factor
-through, and an optimiser whose steps do not depend on a weight's size should find none too small for them. Train on at a low rate: a high one
-makes the same layers linear again.
+through, and an optimiser whose steps do not depend on a weight's size should find none too small for them. Train on at a
+low rate: a high one makes the same layers linear again.
 """
 
 from __future__ import annotations
