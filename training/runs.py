@@ -108,7 +108,7 @@ class Run:
         if not (self.settings.revive and self.settings.start):
             return
         assert isinstance(self._network, SESR)
-        revived = revive(self._network, self._known_batches())
+        revived = revive(self._network, self._statistics_batches())
         self.trainer.restart_average()
         yield events.Revived(revived, self.settings.spec.m * self.settings.spec.f)
 
@@ -289,8 +289,8 @@ class Run:
         return averaged(self._network, self.trainer.average, batches)
 
     def _known_batches(self) -> list[torch.Tensor]:
-        """Low-resolution batches for what depends on data: statistics of adder layers, ranges of 8-bit activations, linear channels."""
-        settings = self.settings
-        if settings.spec.block != "adder" and not settings.quant_A and not settings.revive:
-            return []
+        """Low-resolution batches for what depends on data: an adder network's statistics, the ranges of quantised activations."""
+        return self._statistics_batches() if self.settings.spec.block == "adder" or self.settings.quant_A else []
+
+    def _statistics_batches(self) -> list[torch.Tensor]:
         return [torch.from_numpy(self._patches.draw(STATISTICS_STEP + index)[0]) for index in range(STATISTICS_BATCHES)]

@@ -7,7 +7,7 @@ from math import log10
 from typing import TYPE_CHECKING
 
 import pyqtgraph
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, QTimer
 from PySide6.QtGui import QColor, QFont, QFontMetrics
 from PySide6.QtWidgets import QWidget
 
@@ -127,10 +127,11 @@ class Plots(QWidget):
             (left, right), (low, high) = ((min(axis), max(axis)) for axis in zip(*places, strict=True))
             plot.setYRange(low, high, padding=0.18)
             plot.getViewBox().setXRange(left, right, padding=0.14)
-            width, height = max(plot.width() - AXIS, 200) / (1.28 * (right - left or 1)), (HEIGHT - AXIS) / (1.36 * (high - low or 1))
+            room = QSizeF(max(plot.width() - AXIS, 200), HEIGHT - AXIS)
+            width, height = room.width() / (1.28 * (right - left or 1)), room.height() / (1.36 * (high - low or 1))
             points = [QPointF((x - left) * width, (high - y) * height) for x, y in places]
             sizes = [_metrics(bold=self._is_current(dot)).boundingRect(dot.name).size() for dot in self._dots]
-            shown = QRectF(-0.14 * (right - left) * width, -0.18 * (high - low) * height, max(plot.width() - AXIS, 200), HEIGHT - AXIS)
+            shown = QRectF(QPointF(-0.14 * (right - left) * width, -0.18 * (high - low) * height), room)
             for dot, place, anchor in zip(self._dots, places, anchors(points, sizes, shown), strict=True):
                 self._draw_dot(plot, dot, place, anchor)
 
