@@ -190,9 +190,9 @@ def _wider_ends(spec: NetworkSpec, precision: Precision) -> _Ops:
 def _beside_taps(spec: NetworkSpec, precision: Precision) -> _Ops:
     """One pixel's operations that are not taps, as `engine.network` and `engine.integer` write them."""
     f, body, out = spec.f, spec.f * spec.m, spec.scale**2
-    if precision == "int8":
-        return _beside_taps_int8(f, body, out)
     adder, prelu = spec.block == "adder", spec.activation == "prelu"
+    if precision == "int8":
+        return _beside_taps_int8(f, body, out, prelu=not adder and prelu)
     multiplies = body * (adder + prelu)
     additions = 1 + f + body + out  # centring, biases
     additions += body * adder + f + out  # residuals: an adder block's, the long one, the input's
@@ -200,10 +200,12 @@ def _beside_taps(spec: NetworkSpec, precision: Precision) -> _Ops:
     return _fp32(multiplies, additions)
 
 
-def _beside_taps_int8(f: int, body: int, out: int) -> _Ops:
+def _beside_taps_int8(f: int, body: int, out: int, *, prelu: bool) -> _Ops:
     ops = _fp32(1 + out, 1 + out + 2 * out)  # input to codes; output's multiplier, the input's addition, clipping
     ops += _Ops({Operation.INT32_MULTIPLY: f, Operation.INT32_ADD: 3 * f})  # first: multiplier, bias, clamp
     ops += _Ops({Operation.INT32_MULTIPLY: 2 * body, Operation.INT32_ADD: 4 * body})  # body: the residual's rescale as well
+    if prelu:  # a product of 16 bits is four of 8 bits and three additions; half, comparison, zero point
+        ops += _Ops({Operation.INT8_MULTIPLY: 4 * body, Operation.INT32_ADD: 6 * body})
     return ops + _Ops({Operation.INT32_MULTIPLY: 2 * f, Operation.INT32_ADD: 2 * f + out})  # long residual; output's bias
 
 

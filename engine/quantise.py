@@ -1,6 +1,6 @@
 """From a float network to its integer form: ranges in, `engine.integer` tensors out.
 
-`integerise` turns a ReLU network's float tensors and its activations' ranges into codes. Ranges come from training with
+`integerise` turns a network's float tensors and its activations' ranges into codes. Ranges come from training with
 fake-quantisation, or from `calibrate`, which watches the float network on pictures (post-training quantisation).
 """
 
@@ -17,6 +17,8 @@ from engine.integer import (
     CODE_MAX,
     INPUT_STEPS,
     SKIP_MAX,
+    SLOPE_MAX,
+    SLOPE_ONE,
     IntegerLayer,
     IntegerNetwork,
     LastLayer,
@@ -66,24 +68,28 @@ class Range:
 
 @dataclass(frozen=True)
 class Ranges:
-    """The ranges of the first layer's output and of each body layer's (``low`` 0 there: ReLU)."""
+    """The ranges of the first layer's output and of each body layer's (``low`` 0 there with ReLU)."""
 
     first: Range
     body: tuple[Range, ...]
 
 
 def quantise(model: Model, pictures: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
-    """Post-training quantisation: `Model.int8` for a ReLU model, its ranges watched on luma ``pictures`` (H, W) in [0, 1].
+    """Post-training quantisation: `Model.int8` for a model, its ranges watched on luma ``pictures`` (H, W) in [0, 1].
 
-    Raises ModelError for a PReLU model: the integer form has ReLU alone, and cutting slopes off is not quantisation.
+    Raises ModelError for adder networks with PReLU, whose integer form has ReLU alone, and for slopes that are not between -1 and 1:
+    cutting them off is not quantisation.
     """
-    if model.spec.activation != "relu":
-        raise ModelError(f"{model.id}: the int8 form needs ReLU, this network has PReLU; train it with --quant-W --quant-A")
+    if model.spec.block == "adder" and model.spec.activation != "relu":
+        raise ModelError(f"{model.id}: an adder network's int8 form needs ReLU, this one has PReLU; train it with --quant-W --quant-A")
+    for name, slope in model.tensors.items():
+        if name.endswith(".slope") and np.abs(slope).max() > 1:
+            raise ModelError(f"{model.id}: {name} leaves -1 to 1, which the int8 form has; train it with --quant-W --quant-A")
     return integerise(model.spec, model.tensors, calibrate(model.spec, model.tensors, pictures))
 
 
 def integerise(spec: NetworkSpec, tensors: Mapping[str, NDArray[np.float32]], ranges: Ranges) -> dict[str, NDArray[Any]]:
-    """The integer form of float ``tensors`` (`NetworkSpec.tensor_shapes`, slopes ignored) on given activation ranges.
+    """The integer form of float ``tensors`` (`NetworkSpec.tensor_shapes`) on given activation ranges; slopes are cut to just below 1.
 
     Raises ModelError where no multiplier keeps a layer's sums in 32 bits.
     """
@@ -99,7 +105,7 @@ def integerise(spec: NetworkSpec, tensors: Mapping[str, NDArray[np.float32]], ra
 
 
 def calibrate(spec: NetworkSpec, tensors: Mapping[str, NDArray[np.float32]], pictures: Sequence[NDArray[np.float32]]) -> Ranges:
-    """The ranges that a ReLU network's activations take on luma ``pictures`` (H, W) in [0, 1]."""
+    """The ranges that a network's activations take on luma ``pictures`` (H, W) in [0, 1]."""
     if not pictures:
         raise ValueError("calibration needs at least one picture")
     lows = np.zeros(spec.m + 1)
@@ -125,7 +131,12 @@ def _convolution(layer: Layer, tensors: Mapping[str, NDArray[np.float32]], sourc
     codes, scales = _weight_codes(kernel)
     ratio = source.scale / target.scale
     rescale = _rescale(layer, codes, scales * ratio, ratio, tensors[f"{layer.name}.bias"].astype(np.float64) / target.scale)
-    return IntegerLayer(codes, rescale, target.scale, target.zero)
+    slope = tensors.get(f"{layer.name}.slope")
+    return IntegerLayer(codes, rescale, target.scale, target.zero, None if slope is None else _slope_codes(slope))
+
+
+def _slope_codes(slope: NDArray[np.float32]) -> NDArray[np.int16]:
+    return np.clip(np.floor(slope.astype(np.float64) * SLOPE_ONE + 0.5), -SLOPE_MAX, SLOPE_MAX).astype(np.int16)
 
 
 def _adder(layer: Layer, tensors: Mapping[str, NDArray[np.float32]], source: Range, target: Range) -> IntegerLayer:
@@ -153,7 +164,7 @@ def _last(layer: Layer, tensors: Mapping[str, NDArray[np.float32]], input_scale:
 
 def _skip(first: Range, body: Range) -> Skip:
     """The long residual on the finest scale whose codes hold every sum of the two, both multipliers in 15 bits."""
-    lowest = -first.zero * first.scale
+    lowest = -first.zero * first.scale - body.zero * body.scale
     highest = (CODE_MAX - first.zero) * first.scale + (CODE_MAX - body.zero) * body.scale
     scale = float(np.float32(max(-lowest, highest) / (SKIP_MAX - 2)))
     shift = int(np.floor(np.log2(MULTIPLIER_MAX * scale / max(first.scale, body.scale))))
@@ -191,7 +202,7 @@ def _half(shift: int) -> int:
 
 
 def _activations(spec: NetworkSpec, tensors: Mapping[str, NDArray[np.float32]], y_hw: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """The outputs (H, W, f) of the first layer and of each body layer of a ReLU network."""
+    """The outputs (H, W, f) of the first layer and of each body layer."""
     x = y_hw[:, :, None].astype(np.float32) - np.float32(0.5)
     for layer in spec.layers[:-1]:
         weight, bias = tensors[f"{layer.name}.weight"], tensors[f"{layer.name}.bias"]
@@ -199,7 +210,8 @@ def _activations(spec: NetworkSpec, tensors: Mapping[str, NDArray[np.float32]], 
             x = np.maximum(x + bias - tensors[f"{layer.name}.multiplier"] * _sad(x, weight), 0)
         else:
             x = sum_of(shifted @ weight[:, :, row, column].T for row, column, shifted in windows(x, layer.kernel, 0)) + bias
-            x = x if layer.name == "first" else np.maximum(x, 0)
+            slope = tensors.get(f"{layer.name}.slope", np.float32(0))
+            x = x if layer.name == "first" else np.maximum(x, 0) + slope * np.minimum(x, 0)
         yield x
 
 

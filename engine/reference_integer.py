@@ -37,15 +37,15 @@ def input_codes(y_hw: NDArray[np.float32]) -> NDArray[np.int64]:
 
 def first_layer(layer: IntegerLayer, x_hwc: NDArray[np.int64]) -> NDArray[np.uint8]:
     """The 5x5 convolution of the input's codes (H, W, 1): codes u8 (H, W, f)."""
-    return layer.rescale.apply(convolve(x_hwc, layer.weight))
+    return layer.activate(layer.rescale.apply(convolve(x_hwc, layer.weight)))
 
 
 def body_layer(layer: IntegerLayer, codes_hwc: NDArray[np.uint8], zero: int) -> NDArray[np.uint8]:
     """One body layer, adder or convolution, of codes u8 (H, W, f) whose zero point is ``zero``."""
     codes = codes_hwc.astype(np.int64)
     if layer.weight.dtype == np.uint8:
-        return layer.rescale.apply(absolute_differences(codes, layer.weight, zero), codes)
-    return layer.rescale.apply(convolve(codes - zero, layer.weight), codes - zero)
+        return layer.activate(layer.rescale.apply(absolute_differences(codes, layer.weight, zero), codes))
+    return layer.activate(layer.rescale.apply(convolve(codes - zero, layer.weight), codes - zero))
 
 
 def convolve(x_hwc: NDArray[np.int64], weight_oihw: NDArray[Any]) -> NDArray[np.int64]:

@@ -157,7 +157,8 @@ def _spec(header: dict[str, Any], name: str) -> NetworkSpec:
     try:
         return NetworkSpec(**_mapping(header.get("spec"), name))
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{name}: the model's network is not understood ({error})") from error
+        why = " ".join(str(error).split())
+        raise ModelError(f"{name}: the model's network is not understood ({why})") from error
 
 
 def _id(header: dict[str, Any], name: str) -> str:

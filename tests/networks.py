@@ -25,7 +25,7 @@ def random_model(spec: NetworkSpec, seed: int = 0) -> Model:
             values = rng.standard_normal(shape) * SPREADS[name.rsplit(".", 1)[1]]
             if name.endswith("weight") and not layer.adder:
                 values *= (layer.taps / layer.outputs) ** -0.5
-            tensors[name] = values.astype(np.float32)
+            tensors[name] = (np.clip(values, -0.95, 0.95) if name.endswith("slope") else values).astype(np.float32)
     return Model(model_id(spec), spec, tensors, about={"licence": "Apache-2.0"})
 
 
@@ -45,7 +45,7 @@ def gentle_model(spec: NetworkSpec, seed: int = 0) -> Model:
         elif layer.name.startswith("body"):
             weight[np.arange(layer.outputs), np.arange(layer.inputs), 1, 1] += 1
         if layer.name.startswith("body") and spec.activation == "prelu":
-            tensors[f"{layer.name}.slope"] = rng.uniform(0, 0.5, layer.outputs)
+            tensors[f"{layer.name}.slope"] = rng.uniform(-0.5, 0.9, layer.outputs)
         tensors |= {f"{layer.name}.weight": weight, f"{layer.name}.bias": bias}
     tensors["last.weight"] *= 0.3
     tensors["last.bias"] *= 0.1

@@ -21,10 +21,15 @@ class PReLU(nn.PReLU):
 
     def forward(self, x_nchw: Tensor) -> Tensor:
         """See the class."""
-        if x_nchw.device.type != "cpu":
-            return super().forward(x_nchw)
-        y_nchw: Tensor = _PReLU.apply(x_nchw, self.weight)  # type: ignore[no-untyped-call]
-        return y_nchw
+        return prelu(x_nchw, self.weight)
+
+
+def prelu(x_nchw: Tensor, slope: Tensor) -> Tensor:
+    """What `PReLU` computes, with slopes (C,) that need not be parameters."""
+    if x_nchw.device.type != "cpu":
+        return torch.prelu(x_nchw, slope)
+    y_nchw: Tensor = _PReLU.apply(x_nchw, slope)  # type: ignore[no-untyped-call]
+    return y_nchw
 
 
 class _PReLU(torch.autograd.Function):

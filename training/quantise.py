@@ -1,6 +1,6 @@
 """Quantisation-aware training: a network that already rounds as its integer form will, and learns to live with it.
 
-`FakeQuantised` runs a ReLU network in float with every weight and activation on the codes of `engine.integer`, so what it
+`FakeQuantised` runs a network in float with every weight and activation on the codes of `engine.integer`, so what it
 computes is what `engine.quantise.integerise` makes of it, up to the rounding of fixed-point multipliers. Rounding passes gradients
 straight through; each activation's range is learned and can grow (what is clipped pulls its end outwards) as well as shrink (the
 rounding error inside pushes the step smaller, as in LSQ, arXiv 1902.08153).
@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.integer import CODE_MAX, INPUT_STEPS
+from engine.integer import CODE_MAX, INPUT_STEPS, SLOPE_MAX, SLOPE_ONE
 from engine.quantise import SMALLEST_RANGE, WEIGHT_MAX, Range, Ranges, integerise
+from training.activation import prelu
 from training.adder import adder_sums, finish
 from training.blocks import AdderBlock, CollapsibleLinear, identity_kernel
 from training.convolution import convolve
@@ -27,31 +28,34 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+RANGE_PARTS = tuple(1 - step / 20 for step in range(18))
+"""What parts of the range that activations take are tried as their codes' range."""
+
 
 class FakeQuantised(Network):
-    """A ReLU network, trained further with its weights and activations on 8-bit codes.
+    """A network, trained further with its weights and activations on 8-bit codes.
 
     ``weights``: convolution kernels are rounded to ±127 codes with one scale an output channel (the identity stays outside), an
     adder layer's to its input's codes. ``activations``: the first layer's and every body layer's output is rounded to 256 codes of
-    a learned range, and the input luma to 1/1024. Normalisation is frozen. The ranges start from ``batches`` (luma,
-    N x 1 x H x W), or from the first batch that is trained on.
+    a learned range, and the input luma to 1/1024; PReLU takes rounded codes, and slopes that are not below 1 count as just below.
+    Normalisation is frozen. The ranges start from ``batches`` (luma, N x 1 x H x W), or from the first batch that is trained on.
 
-    Raises ValueError for PReLU, and for expanded blocks with ``weights``: they have no kernel to quantise.
+    Raises ValueError for adder networks with PReLU, and for expanded blocks with ``weights``: they have no kernel to quantise.
     """
 
     known: Tensor
 
     def __init__(self, network: FloatNetwork, *, weights: bool = True, activations: bool = True, batches: Iterable[Tensor] = ()) -> None:
         super().__init__()
-        if network.spec.activation != "relu":
-            raise ValueError("quantisation-aware training needs ReLU: build the network from a spec with activation 'relu'")
+        if network.spec.block == "adder" and network.spec.activation != "relu":
+            raise ValueError("an adder network's quantisation-aware training needs ReLU: build it from a spec with activation 'relu'")
         if weights and network.first.form == "expanded":
             raise ValueError("expanded blocks have no kernel to quantise: train the collapsed form")
         self.spec = network.spec
         self.network = network
         self.weights = weights
         self.activations = activations
-        self.low = nn.Parameter(torch.tensor(-1.0))
+        self.lows = nn.Parameter(-torch.ones(1 + network.spec.m * (network.spec.activation == "prelu")))
         self.highs = nn.Parameter(torch.ones(network.spec.m + 1))
         self.register_buffer("known", torch.tensor(0.0))
         for block in network.body:
@@ -69,24 +73,28 @@ class FakeQuantised(Network):
         for index, block in enumerate(self.network.body):
             before = self._layer(block, x, scale, zero)
             scale, zero = self._step(index + 1)
-            x = self._on_codes(before, scale, zero)
+            x = self._on_codes(self._activated(index, before, scale), scale, zero)
         return self.network.picture(self._convolve(self.network.last, x + head), y_n1hw)
 
     @torch.no_grad()
     def observe(self, y_n1hw: Tensor) -> None:
-        """Widen the ranges to what the float network does with this luma; the first time, set them."""
+        """Widen the ranges to those that serve the float network best with this luma; the first time, set them."""
         maps = self.network.eval().features(y_n1hw)
         self.network.train(self.training)
-        highs = torch.stack([features.amax() for features in maps]).clamp_min(SMALLEST_RANGE)
-        low = maps[0].amin().clamp_max(0)
+        ranges = [serving_range(features) for features in maps]
+        highs = torch.stack([high for _, high in ranges])
+        lows = torch.stack([low for low, _ in ranges[: len(self.lows)]])
         self.highs.copy_(torch.maximum(self.highs, highs) if self.known else highs)
-        self.low.copy_(torch.minimum(self.low, low) if self.known else low)
+        self.lows.copy_(torch.minimum(self.lows, lows) if self.known else lows)
         self.known.fill_(1)
 
     def ranges(self) -> Ranges:
         """The learned ranges, as the integer form takes them."""
         highs = self.highs.detach().double().clamp_min(0).tolist()
-        return Ranges(Range(min(self.low.item(), 0.0), highs[0]), tuple(Range(0.0, high) for high in highs[1:]))
+        lows = self.lows.detach().double().clamp_max(0).tolist()
+        lows += [0.0] * (len(highs) - len(lows))
+        first, *body = (Range(low, high) for low, high in zip(lows, highs, strict=True))
+        return Ranges(first, tuple(body))
 
     def collapse(self) -> dict[str, NDArray[np.float32]]:
         """See `Network.collapse`: the weights before rounding."""
@@ -109,7 +117,7 @@ class FakeQuantised(Network):
         return self._convolve(self.network.first, centred)
 
     def _layer(self, block: nn.Module, x_nchw: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
-        """A body layer's output before it is rounded; ReLU is the range's lower end at 0. ``x_nchw`` is on codes of ``scale``."""
+        """A convolution layer's output before its activation, an adder layer's with it. ``x_nchw`` is on codes of ``scale``."""
         if isinstance(block, AdderBlock):
             kernel, excess = block.kernel(), torch.zeros(())
             if self.weights and self.activations:
@@ -119,7 +127,15 @@ class FakeQuantised(Network):
             slope = torch.zeros_like(block.bias)
             return finish(sums, x_nchw, block.gain, block.bias, slope, statistics, live=False, epsilon=block.epsilon)
         assert isinstance(block, CollapsibleLinear)
-        return functional.relu(self._convolve(block, x_nchw) + x_nchw)
+        return self._convolve(block, x_nchw) + x_nchw
+
+    def _activated(self, index: int, x_nchw: Tensor, scale: Tensor) -> Tensor:
+        """A body layer's activation, before its rounding to codes of ``scale``; PReLU's input is rounded too."""
+        if self.spec.activation == "relu":
+            return functional.relu(x_nchw)
+        if self.activations:
+            x_nchw = _straight_through(torch.floor(x_nchw.detach() / scale.detach() + 0.5) * scale.detach(), x_nchw)
+        return prelu(x_nchw, self.network.slopes()[index].clamp(-SLOPE_MAX / SLOPE_ONE, SLOPE_MAX / SLOPE_ONE))
 
     def _convolve(self, block: CollapsibleLinear, x_nchw: Tensor) -> Tensor:
         """The block without its identity, its kernel on codes."""
@@ -129,12 +145,24 @@ class FakeQuantised(Network):
 
     def _step(self, index: int) -> tuple[Tensor, Tensor]:
         """Scale and zero point of the first layer's output (0) or a body layer's, as `engine.quantise.Range` has them; differentiable."""
-        low = self.low.clamp_max(0) if index == 0 else torch.zeros_like(self.low)
+        low = self.lows[index].clamp_max(0) if index < len(self.lows) else torch.zeros_like(self.highs[index])
         scale = (self.highs[index].clamp_min(0) - low).clamp_min(SMALLEST_RANGE) / CODE_MAX
         return scale, _straight_through(torch.floor(-low / scale + 0.5).clamp(0, CODE_MAX), -low / scale)
 
     def _on_codes(self, x_nchw: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
         return on_codes(x_nchw, scale, zero) if self.activations else x_nchw
+
+
+def serving_range(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Low and high, of those that shorten x's own range at either end, whose 256 codes give x with the least squared error."""
+    ends = [x.amin().clamp_max(0), x.amax().clamp_min(SMALLEST_RANGE)]
+    for index, widest in ((1, ends[1]), (0, ends[0])):
+        tried = [[widest * part if i == index else end for i, end in enumerate(ends)] for part in RANGE_PARTS]
+        scales = [(high - low).clamp_min(SMALLEST_RANGE) / CODE_MAX for low, high in tried]
+        zeros = [torch.floor(-low / scale + 0.5) for (low, _), scale in zip(tried, scales, strict=True)]
+        errors = [(_codes(x, scale, zero).mul_(scale) - x).square_().mean() for scale, zero in zip(scales, zeros, strict=True)]
+        ends = tried[int(torch.stack(errors).argmin())]
+    return ends[0], ends[1]
 
 
 class OnCodes(torch.autograd.Function):

@@ -109,7 +109,8 @@ class NetworkStep(QWidget):
 
     def _spec(self, preset: str) -> NetworkSpec:
         kind: Block = "adder" if self.block == "collapsed_adder" else "convolution"
-        return NetworkSpec(int(self.scale.value() or 2), *PRESETS[preset], kind, "relu" if self.quantised.isChecked() else "prelu")
+        needs_relu = kind == "adder" and self.quantised.isChecked()
+        return NetworkSpec(int(self.scale.value() or 2), *PRESETS[preset], kind, "relu" if needs_relu else "prelu")
 
     def _chosen(self) -> None:
         for value, card in (*self.presets.items(), *self.blocks.items()):

@@ -51,7 +51,7 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
         skip = layer is network.body[-1]
         if skip:
             reads, constants = (*reads, 1), (*constants, _skip(network.skip, 0 if in_bytes else network.first.zero))
-        steps.append(Step(get(_body(adder, channels, skip, kernels)), reads, constants, 1, output))
+        steps.append(Step(get(_body(adder, channels, skip, layer.slope is not None, kernels)), reads, constants, 1, output))
     last_bytes = last_register(spec.scale, kernels.register)
     filtered = kernels.sums_bytes and channels <= FILTERED_MOST
     sizes = channels, spec.scale
@@ -61,11 +61,11 @@ def plan(spec: NetworkSpec, network: IntegerNetwork, kernels: Kernels, threads: 
     return Plan(tuple(steps), spec.scale, filtering.TILE if filtered else 1)
 
 
-def _body(adder: bool, channels: int, skip: bool, kernels: Kernels) -> Shape:
+def _body(adder: bool, channels: int, skip: bool, prelu: bool, kernels: Kernels) -> Shape:
     """The kernel of a body layer for this processor."""
     if not adder:
         kind = "convolution_u8" if kernels.dots_bytes else "convolution_s16"
-        return Shape(f"{kind}.build", (channels, skip, body_register(channels, kernels.register)))
+        return Shape(f"{kind}.build", (channels, skip, body_register(channels, kernels.register), prelu))
     if not kernels.sums_bytes:
         return Shape("adder_u8_lanes.build", (channels, skip))
     if kernels.packs_sums == TWICE and channels == PACKED_TWICE:
@@ -79,7 +79,7 @@ def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:
     """Weights (5, 3, C, 2): kernel row, pair of columns, output, column of the pair; the sixth column is 0."""
     weight = grown(layer.weight[:, 0], (channels, 5, 6)).astype(np.int16)
     pairs = weight.reshape(channels, 5, 3, 2).transpose(1, 2, 0, 3)
-    return constant(pairs), constant(_table(layer, channels, layer.zero))
+    return constant(pairs), constant(_table(layer, channels))
 
 
 def _adder(layer: IntegerLayer, zero: int, channels: int, kernels: Kernels) -> tuple[View, ...]:
@@ -140,11 +140,13 @@ def _last_filtered(layer: LastLayer, channels: int, pairs: int) -> tuple[View, .
     return constant(ordered), constant(layer.bias), constant(layer.multiplier)
 
 
-def _table(layer: IntegerLayer, channels: int, zero: int = 0) -> NDArray[np.int32]:
-    """`engine.kernels.define`'s table (5, C). Channels that do not exist come out as the zero point whatever their sum."""
+def _table(layer: IntegerLayer, channels: int) -> NDArray[np.int32]:
+    """`engine.kernels.define`'s table (6, C). Channels that do not exist come out as the zero point whatever their sum."""
     rescale = layer.rescale
-    table = np.zeros((5, channels), np.int32)
-    table[[1, 4]] = zero
+    table = np.zeros((6, channels), np.int32)
+    table[1], table[4] = layer.zero if layer.slope is None else 0, layer.zero
     existing = table[:, : len(rescale.multiplier)]
     existing[0], existing[1], existing[2], existing[3] = rescale.multiplier, rescale.bias, rescale.residual, rescale.shift
+    if layer.slope is not None:
+        existing[5] = layer.slope
     return table

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.integer import INPUT_STEPS, IntegerLayer, IntegerNetwork
+from engine.integer import INPUT_STEPS, SLOPE_ONE, IntegerLayer, IntegerNetwork
 from engine.reference_integer import body_layer, convolve, first_layer, input_codes
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ class Codes:
 
 @dataclass(frozen=True)
 class ConvolutionValues:
-    """A convolution: ``weight`` int8 OIHW with a scale an output channel, ``bias`` in real units; where its input and output lie."""
+    """A convolution: ``weight`` int8 OIHW with a scale an output channel, ``bias`` in real units; where its input and output lie.
+
+    ``slope``, one a channel, where PReLU follows.
+    """
 
     name: str
     weight: NDArray[np.int8]
@@ -43,6 +46,7 @@ class ConvolutionValues:
     bias: NDArray[np.float64]
     source: Codes
     target: Codes
+    slope: NDArray[np.float64] | None = None
 
     @property
     def real_weight(self) -> NDArray[np.float32]:
@@ -58,11 +62,16 @@ class ConvolutionValues:
 
 @dataclass(frozen=True)
 class NetworkValues:
-    """A convolution network's integer form. ``sums`` has each body convolution's own output, before its input is added."""
+    """A convolution network's integer form.
+
+    ``sums`` has each body convolution's own output, before its input is added, and ``totals`` what there is when it has been, before the
+    activation.
+    """
 
     first: ConvolutionValues
     body: tuple[ConvolutionValues, ...]
     sums: tuple[Codes, ...]
+    totals: tuple[Codes, ...]
     last: ConvolutionValues
 
 
@@ -74,7 +83,7 @@ def network_values(network: IntegerNetwork, pictures: Sequence[NDArray[np.float3
         name = f"body.{index - 1}" if index else "first"
         layers.append(_values(name, layer, source))
         source = layers[-1].target
-    return NetworkValues(layers[0], tuple(layers[1:]), _sums(network, layers, pictures or (chart(),)), last_values(network))
+    return NetworkValues(layers[0], tuple(layers[1:]), *_sums(network, layers, pictures or (chart(),)), last_values(network))
 
 
 def last_values(network: IntegerNetwork) -> ConvolutionValues:
@@ -104,27 +113,42 @@ def _values(name: str, layer: IntegerLayer, source: Codes) -> ConvolutionValues:
     unit = 2.0**-rescale.shift
     half = 0.5 if rescale.shift else 0.0
     weight_scale = rescale.multiplier.astype(np.float64) * (unit * target.scale / source.scale)
-    bias = (rescale.bias.astype(np.float64) * unit - half - target.zero) * target.scale
+    zero, slope = (target.zero, None) if layer.slope is None else (0, layer.slope / SLOPE_ONE)
+    bias = (rescale.bias.astype(np.float64) * unit - half - zero) * target.scale
     weight: Any = layer.weight
-    return ConvolutionValues(name, weight, weight_scale, bias, source, target)
+    return ConvolutionValues(name, weight, weight_scale, bias, source, target, slope)
 
 
-def _sums(network: IntegerNetwork, layers: Sequence[ConvolutionValues], pictures: Sequence[NDArray[np.float32]]) -> tuple[Codes, ...]:
-    """Codes for each body convolution's own output: the range seen on ``pictures``, and a margin."""
-    lows, highs = np.zeros(len(network.body)), np.zeros(len(network.body))
+def _sums(
+    network: IntegerNetwork, layers: Sequence[ConvolutionValues], pictures: Sequence[NDArray[np.float32]]
+) -> tuple[tuple[Codes, ...], tuple[Codes, ...]]:
+    """`NetworkValues.sums` and ``totals``: the ranges seen on ``pictures``, and a margin."""
+    ranges = np.zeros((2, len(network.body), 2))
     for picture in pictures:
         codes, zero = first_layer(network.first, input_codes(picture)), network.first.zero
         for index, (layer, values) in enumerate(zip(network.body, layers[1:], strict=True)):
-            accumulator = convolve(codes.astype(np.int64) - zero, layer.weight)
-            real = accumulator * (values.weight_scale * values.source.scale) + values.bias
-            lows[index], highs[index] = min(lows[index], real.min()), max(highs[index], real.max())
+            whole = codes.astype(np.int64) - zero
+            own = convolve(whole, layer.weight) * (values.weight_scale * values.source.scale) + values.bias
+            for seen, real in zip(ranges[:, index], (own, own + whole * values.source.scale), strict=True):
+                seen[:] = min(seen[0], real.min()), max(seen[1], real.max())
             codes, zero = body_layer(layer, codes, zero), layer.zero
-    return tuple(_useful(low * MARGIN, high * MARGIN, values) for low, high, values in zip(lows, highs, layers[1:], strict=True))
+    sums, totals = ranges * MARGIN
+    useful = tuple(_useful(*seen, values) for seen, values in zip(sums, layers[1:], strict=True))
+    return useful, tuple(_codes(low, min(high, _highest(values))) for (low, high), values in zip(totals, layers[1:], strict=True))
+
+
+def _highest(values: ConvolutionValues) -> float:
+    """The highest real value that an output can be."""
+    return values.target.scale * (255 - values.target.zero)
 
 
 def _useful(low: float, high: float, values: ConvolutionValues) -> Codes:
-    """Codes for [low, high], less what cannot matter: below, the sum with the input is negative, above, it is clipped."""
-    low = max(low, -(255 - values.source.zero) * values.source.scale)
-    high = min(high, values.target.scale * 255 + values.source.zero * values.source.scale)
+    """Codes for [low, high], less what cannot matter: above, the sum with the input is clipped; below, with ReLU, it is negative."""
+    if values.slope is None:
+        low = max(low, -(255 - values.source.zero) * values.source.scale)
+    return _codes(low, min(high, _highest(values) + values.source.zero * values.source.scale))
+
+
+def _codes(low: float, high: float) -> Codes:
     scale = float(np.float32(max(high - low, 255e-6) / 255))
     return Codes(scale, int(np.clip(np.floor(-low / scale + 0.5), 0, 255)))

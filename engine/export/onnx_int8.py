@@ -5,7 +5,7 @@ Only the last layer's sums round, as float32 does.
 
 Convolution networks are QDQ: the body is written dequantise - convolve - quantise, which ONNX Runtime fuses to QLinearConv
 (uint8 activations, int8 weights with a scale a channel). It has no operator that adds a residual before it rounds, so codes
-may differ from the integer reference by a few. ``identity`` says where a block's identity goes:
+may differ from the integer reference by a few, and none for PReLU, which runs in float32. ``identity`` says where a block's identity goes:
 
 ``added``   beside the kernel, by QLinearAdd, as in the integer form. The convolution's own output is rounded first.
 ``folded``  into the kernel, as tools that quantise a collapsed network do. One operator a layer, and faster, but the
@@ -150,6 +150,9 @@ def _qdq_features(nodes: Nodes, y: str, form: IntegerNetwork, identity: Identity
         else:
             out = _requantised(nodes, f"{layer.name}.branch", _convolution(nodes, layer, x, kernel), branch)
             out = nodes.add("Add", [out, x], f"{layer.name}.sum")
+        if layer.slope is not None:
+            slope = nodes.constant(f"{layer.name}.slope", layer.slope.astype(np.float32).reshape(-1, 1, 1))
+            out = nodes.add("PRelu", [out, slope], f"{layer.name}.activation")
         x = _requantised(nodes, layer.name, out, layer.target)
     return nodes.add("Add", [start, x], "features")
 

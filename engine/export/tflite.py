@@ -52,9 +52,13 @@ def _graph(values: NetworkValues, model: Model, width: int, height: int) -> Grap
     x = graph.quantise(centred, "input", Stored("int16", 0.5 / SHORT_MAX), 1)
     x = graph.convolve(x, values.first, _wide(values.first.target), f)
     x = head = graph.quantise(x, "first.codes", _bytes(values.first.target), f)
-    for layer, sums in zip(values.body, values.sums, strict=True):
+    for layer, sums, totals in zip(values.body, values.sums, values.totals, strict=True):
         own = graph.convolve(x, layer, _bytes(sums), f)
-        x = graph.add(own, x, f"{layer.name}.codes", _bytes(layer.target), f)
+        if layer.slope is None:
+            x = graph.add(own, x, f"{layer.name}.codes", _bytes(layer.target), f)
+        else:
+            total = graph.add(own, x, f"{layer.name}.sum", _bytes(totals), f)
+            x = graph.prelu(total, layer.slope, f"{layer.name}.codes", _bytes(layer.target), f)
     skip = Stored("int16", values.last.source.scale * _skip_codes(values) / SHORT_MAX)
     head, x = (graph.quantise(name, f"{name}.wide", skip, f) for name in (head, x))
     features = graph.add(head, x, "features", skip, f)

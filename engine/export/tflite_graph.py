@@ -25,7 +25,11 @@ TYPES = {
 }
 OPERATORS = schema.BuiltinOperator
 OPTIONS = schema.BuiltinOptions
+VERSIONS = {OPERATORS.CONV_2D: 5, OPERATORS.ADD: 3, OPERATORS.QUANTIZE: 3, OPERATORS.DEQUANTIZE: 3, OPERATORS.PRELU: 1}
+"""Of operators as they are used here; 2 where it does not say."""
 FILE_IDENTIFIER = b"TFL3"
+INT8_MAX = 127
+SMALLEST_SLOPE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,15 @@ class Graph:
         options.potScaleInt16 = False
         self._activation(name, stored, channels)
         return self._operator(OPERATORS.ADD, [x, y], name, OPTIONS.AddOptions, options)
+
+    def prelu(self, x: str, slope: NDArray[np.float64], name: str, stored: Stored, channels: int) -> str:
+        """PReLU of a quantised tensor; slopes, one a channel, are rounded to 8 bits on the largest one's scale."""
+        scale = max(float(np.abs(slope).max()), SMALLEST_SLOPE) / INT8_MAX
+        codes = np.round(slope / scale).astype(np.int8).reshape(1, 1, -1)
+        alpha = self._constant(f"{name}.slope", codes)
+        self._tensors[alpha].quantization = _quantisation(np.array([scale], np.float32), 0)
+        self._activation(name, stored, channels)
+        return self._operator(OPERATORS.PRELU, [x, alpha], name)
 
     def convolve(self, x: str, layer: ConvolutionValues, stored: Stored, channels: int) -> str:
         """A zero-padded convolution; 8-bit weights with a scale an output channel."""
@@ -162,7 +175,5 @@ def _operator_code(code: int) -> Any:
     operator_code = schema.OperatorCodeT()
     operator_code.builtinCode = code
     operator_code.deprecatedBuiltinCode = min(code, 127)
-    operator_code.version = (
-        5 if code == OPERATORS.CONV_2D else 3 if code in (OPERATORS.ADD, OPERATORS.QUANTIZE, OPERATORS.DEQUANTIZE) else 2
-    )
+    operator_code.version = VERSIONS.get(code, 2)
     return operator_code

@@ -44,7 +44,7 @@ lane, half, eight, group, column, row = (hl.Var(name) for name in ("lane", "half
 
 
 def build(channels: int, skip: bool = False, packed: bool = False) -> Definition:
-    """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights u8 (8, 4, 2, C/8, C/8, 3, 3), the table (C, 5); output u8.
+    """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights u8 (8, 4, 2, C/8, C/8, 3, 3), the table (C, 6); output u8.
 
     The weights' dimensions: input of its group; lane, vector of two and eight of an output (see `_of_output`); group of inputs; kernel
     column and row. With ``skip``, the last layer of the body: its second input is the first layer's output u8, its last one the long

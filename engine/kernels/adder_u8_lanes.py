@@ -16,7 +16,7 @@ U16_END = 2**16
 
 
 def build(channels: int, skip: bool = False) -> Definition:
-    """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights u8 (C outputs, C inputs, 3, 3), table (C, 5); output u8.
+    """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights u8 (C outputs, C inputs, 3, 3), table (C, 6); output u8.
 
     ``skip`` as in `adder_u8`.
     """

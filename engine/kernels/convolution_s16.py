@@ -16,10 +16,10 @@ PIXELS = {32: 4, 64: 12}
 LANE_BYTES = 4
 
 
-def build(channels: int, skip: bool = False, register: int = 32) -> Definition:
-    """Inputs: x (C, W, H) s16 padded by 1 with 0, weights s16 (2, C, C/2, 3, 3), the table (C, 5); output s16.
+def build(channels: int, skip: bool = False, register: int = 32, prelu: bool = False) -> Definition:
+    """Inputs: x (C, W, H) s16 padded by 1 with 0, weights s16 (2, C, C/2, 3, 3), the table (C, 6); output s16.
 
-    ``skip`` as in `adder_u8`; ``register`` is how many bytes one has.
+    ``skip`` as in `adder_u8`; ``register`` is how many bytes one has; with ``prelu`` that is the activation, else ReLU.
     """
     source, early = features("source", hl.Int(16), channels), features("early", hl.Int(16), channels)
     weights = dense("weights", hl.Int(16), (2, channels, channels // 2, 3, 3))
@@ -31,7 +31,7 @@ def build(channels: int, skip: bool = False, register: int = 32) -> Definition:
     total[o, x, y] += widen(source[r.x + 2 * r.y, x + r.z - 1, y + r.w - 1]) * widen(weights[r.x, o, r.y, r.z, r.w])
 
     layer = hl.Func("layer")
-    codes = rescaled(total[o, x, y], widen(source[o, x, y]), table)
+    codes = rescaled(total[o, x, y], widen(source[o, x, y]), table, prelu=prelu)
     layer[o, x, y] = with_skip(codes, early, factors) if skip else stored(codes, hl.Int(16), table)
 
     hold_in_registers(layer, total, (r.x, r.y, r.z, r.w), channels, PIXELS[register], register // LANE_BYTES, together=2)

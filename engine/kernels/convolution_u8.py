@@ -14,11 +14,11 @@ PIXELS = {32: 4, 64: 12}
 BYTES = LANE_BYTES = 4
 
 
-def build(channels: int, skip: bool = False, register: int = 32) -> Definition:
-    """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights s8 (4, C, C/4, 3, 3), starts s32 (C), the table (C, 5); output u8.
+def build(channels: int, skip: bool = False, register: int = 32, prelu: bool = False) -> Definition:
+    """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights s8 (4, C, C/4, 3, 3), starts s32 (C), the table (C, 6); output u8.
 
-    The weights' dimensions: input of its four; output; four inputs; kernel column and row. ``skip`` as in `adder_u8`; ``register`` is how
-    many bytes one has.
+    The weights' dimensions: input of its four; output; four inputs; kernel column and row. ``skip`` as in `adder_u8`; ``register`` is how many
+    bytes one has; with ``prelu`` that is the activation, else ReLU.
     """
     source, early = features("source", hl.UInt(8), channels), features("early", hl.UInt(8), channels)
     weights = dense("weights", hl.Int(8), (BYTES, channels, channels // BYTES, 3, 3))
@@ -32,7 +32,7 @@ def build(channels: int, skip: bool = False, register: int = 32) -> Definition:
     total[o, x, y] += widen(hl.cast(hl.Int(16), byte) * hl.cast(hl.Int(16), weight))  # written as the instruction computes it
 
     layer = hl.Func("layer")
-    codes = rescaled(total[o, x, y], widen(source[o, x, y]), table)
+    codes = rescaled(total[o, x, y], widen(source[o, x, y]), table, prelu=prelu)
     layer[o, x, y] = with_skip(codes, early, factors) if skip else hl.cast(hl.UInt(8), codes)
 
     hold_in_registers(layer, total, (r.x, r.y, r.z, r.w), channels, PIXELS[register], register // LANE_BYTES, together=BYTES)

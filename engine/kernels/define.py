@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import halide as hl
 
+from engine.integer import SLOPE_MAX, SLOPE_ONE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MULTIPLIER, BIAS, RESIDUAL, SHIFT, ZERO = range(5)
+MULTIPLIER, BIAS, RESIDUAL, SHIFT, ZERO, SLOPE = range(6)
 """Rows of the table that a rescale reads, one int32 a channel; see `rescaled`."""
-TABLE_ROWS = 5
+TABLE_ROWS = 6
 FIRST, BODY, SKIP_BIAS, SKIP_SHIFT = range(4)
 """The four int32 of the long residual; see `with_skip`."""
 
@@ -72,12 +74,17 @@ def widen(value: hl.Expr) -> hl.Expr:
     return hl.cast(hl.Int(32), value)
 
 
-def rescaled(accumulator: hl.Expr, identity: hl.Expr | None, table: hl.ImageParam) -> hl.Expr:
-    """`engine.integer`'s rescale of int32 expressions at output channel ``o``: int32 from 0 to 255."""
+def rescaled(accumulator: hl.Expr, identity: hl.Expr | None, table: hl.ImageParam, *, prelu: bool = False) -> hl.Expr:
+    """`engine.integer`'s rescale of int32 expressions at output channel ``o``, and its PReLU if so: int32 from 0 to 255."""
     total = accumulator * table[o, MULTIPLIER] + table[o, BIAS]
     if identity is not None:
         total += identity * table[o, RESIDUAL]
-    return hl.clamp(total >> hl.cast(hl.UInt(32), table[o, SHIFT]), 0, 255)
+    total = total >> hl.cast(hl.UInt(32), table[o, SHIFT])
+    if prelu:
+        above, slope = hl.cast(hl.Int(16), hl.clamp(total, -SLOPE_ONE, SLOPE_MAX)), hl.cast(hl.Int(16), table[o, SLOPE])
+        below = hl.rounding_mul_shift_right(above, slope, hl.cast(hl.UInt(16), 15))  # one instruction: `vpmulhrsw`, `sqrdmulh`
+        total = widen(hl.max(above, below)) + table[o, ZERO]
+    return hl.clamp(total, 0, 255)
 
 
 def with_skip(codes: hl.Expr, early: hl.ImageParam, factors: hl.ImageParam) -> hl.Expr:

@@ -42,7 +42,7 @@ def luma() -> Definition:
 
 
 def first(channels: int, bits: int, register: int = 32) -> Definition:
-    """Inputs: codes s16 (W, H) padded by 2 (3 on the right), weights s16 (2, C, 3, 5), the table (C, 5); output u8 or s16.
+    """Inputs: codes s16 (W, H) padded by 2 (3 on the right), weights s16 (2, C, 3, 5), the table (C, 6); output u8 or s16.
 
     ``register`` is how many bytes one has.
     """

@@ -110,6 +110,14 @@ SPECS = st.builds(
 SIDES = st.integers(1, 20_000)
 
 
+def test_int8_counts_prelu_in_convolution_networks() -> None:
+    """A product of 16 bits is four of 8 and three additions; half, comparison and zero point are three more."""
+    relu, prelu = (cost(NetworkSpec(2, 3, 8, "convolution", activation), 1, 1, "int8", "exact") for activation in ("relu", "prelu"))
+    assert (prelu.multiplies - relu.multiplies, prelu.additions - relu.additions) == (4 * 24, 6 * 24)
+    adders = (cost(NetworkSpec(2, 3, 8, "adder", activation), 1, 1, "int8", "exact") for activation in ("relu", "prelu"))
+    assert len({each.energy_pj for each in adders}) == 1
+
+
 @given(SPECS, SIDES, SIDES, st.sampled_from(("fp32", "int8")))
 def test_properties(spec: NetworkSpec, width: int, height: int, precision: Any) -> None:
     published = cost(spec, width, height, precision)

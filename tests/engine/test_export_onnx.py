@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from engine.weights import Model
 
 RELU = NetworkSpec(2, 5, 16, "convolution", "relu")
-CONVOLUTIONS = [RELU, NetworkSpec(3, 1, 4, "convolution", "relu"), NetworkSpec(4, 2, 32, "convolution", "relu")]
-ADDERS = [replace(spec, block="adder") for spec in CONVOLUTIONS]
+CONVOLUTIONS = [RELU, NetworkSpec(3, 1, 4, "convolution", "relu"), NetworkSpec(4, 2, 32, "convolution", "relu"), NetworkSpec(2, 5, 16)]
+ADDERS = [replace(spec, block="adder") for spec in CONVOLUTIONS if spec.activation == "relu"]
 
 
 def with_int8(spec: NetworkSpec) -> Model:
@@ -104,7 +104,7 @@ def test_int8_of_convolution_networks_is_near_the_integer_reference(spec: Networ
     form = integer.parse(spec, model.int8, model.id)
     y = rng.random((30, 41), dtype=np.float32)
     exact = reference_integer.run(form, y)
-    identities: tuple[tuple[Any, float], ...] = (("added", 1.0), ("folded", 2.0))
+    identities: tuple[tuple[Any, float], ...] = (("added", 1.25), ("folded", 2.0))
     for identity, most in identities:
         session = onnxruntime.InferenceSession(graph(model, "int8", identity).SerializeToString(), providers=["CPUExecutionProvider"])
         upscaled = session.run(None, {INPUT: y[None, None]})[0][0, 0]

@@ -17,7 +17,9 @@ torch = pytest.importorskip("torch")
 network = pytest.importorskip("training.network")
 FakeQuantised = pytest.importorskip("training.quantise").FakeQuantised
 
-SPECS = [NetworkSpec(2, 3, 16, activation="relu"), NetworkSpec(3, 1, 8, activation="relu"), NetworkSpec(4, 2, 16, activation="relu")]
+RELU = [NetworkSpec(2, 3, 16, activation="relu"), NetworkSpec(3, 1, 8, activation="relu"), NetworkSpec(4, 2, 16, activation="relu")]
+PRELU = NetworkSpec(2, 3, 16)
+SPECS = [*RELU, PRELU]
 
 
 def scene(seed, height, width):
@@ -39,6 +41,8 @@ def lively_model(spec, seed=0):
             weight *= 0.1
         tensors[f"{layer.name}.weight"] = weight.astype(np.float32)
         tensors[f"{layer.name}.bias"] = (0.05 * rng.standard_normal(layer.outputs)).astype(np.float32)
+        if f"{layer.name}.slope" in spec.tensor_shapes():
+            tensors[f"{layer.name}.slope"] = rng.uniform(-0.5, 0.9, layer.outputs).astype(np.float32)
     model = Model("test", spec, tensors)
     return replace(model, int8=quantise.quantise(model, [scene(1, 40, 48), scene(2, 40, 48)]))
 
@@ -69,8 +73,8 @@ def test_the_interpreter_does_what_the_integer_form_does(spec, size):
     np.testing.assert_allclose(made * 255, np.round(made * 255), atol=1e-3)
 
 
-def test_a_trained_network_scores_as_its_fake_quantised_twin():
-    spec = SPECS[0]
+@pytest.mark.parametrize("spec", [SPECS[0], PRELU], ids=["relu", "prelu"])
+def test_a_trained_network_scores_as_its_fake_quantised_twin(spec):
     torch.manual_seed(0)
     pairs = [(torch.from_numpy(scene(seed, 64, 80)[None, None]),) for seed in range(4)]
     pairs = [(torch.nn.functional.interpolate(high, scale_factor=0.5, mode="area"), high) for (high,) in pairs]

@@ -9,7 +9,7 @@ import pytest
 
 from engine import reference_integer
 from engine.errors import ModelError
-from engine.integer import INPUT_STEPS, SKIP_MAX, parse, tensor_shapes
+from engine.integer import INPUT_STEPS, SKIP_MAX, SLOPE_MAX, SLOPE_ONE, parse, tensor_shapes
 from engine.network import NetworkSpec
 from engine.quantise import Range, _activations, calibrate, integerise, quantise
 from engine.weights import Model, from_bytes, to_bytes
@@ -19,8 +19,11 @@ ADDER = NetworkSpec(2, 3, 16, "adder", "relu")
 CONVOLUTION = NetworkSpec(2, 3, 16, "convolution", "relu")
 
 
+PRELU = NetworkSpec(2, 3, 16)
+
+
 def float_network(model, y):
-    """The ReLU network in float, through the activations that calibration sees."""
+    """The network in float, through the activations that calibration sees."""
     activations = list(_activations(model.spec, model.tensors, y))
     x = (activations[0] + activations[-1]).astype(np.float32)
     weight = model.tensors["last.weight"]
@@ -35,7 +38,7 @@ def smooth_picture(rng, height, width):
     return (0.8 * picture + 0.2 * rng.uniform(0, 1, (height, width))).astype(np.float32)
 
 
-@pytest.mark.parametrize("spec", [ADDER, CONVOLUTION], ids=["adder", "convolution"])
+@pytest.mark.parametrize("spec", [ADDER, CONVOLUTION, PRELU], ids=["adder", "convolution", "prelu"])
 def test_the_integer_network_follows_the_float_one(spec, rng):
     model = gentle_model(spec)
     y = smooth_picture(rng, 40, 56)
@@ -91,9 +94,20 @@ def test_input_codes_round_half_up():
 def test_rescale_rounds_half_up_and_clamps(rng):
     network = parse(ADDER, quantise(gentle_model(ADDER), [smooth_picture(rng, 16, 16)]), "random")
     rescale = replace(network.first.rescale, multiplier=np.array([1, 1, 1, 1], np.int32), bias=np.full(4, 2, np.int32), shift=2)
-    out = rescale.apply(np.array([[[1, 2, -2, -3]]]))
-    assert out.tolist() == [[[0, 1, 0, 0]]]
-    assert rescale.apply(np.array([[[2000, -2000, 1021, 1022]]])).tolist() == [[[255, 0, 255, 255]]]
+    layer = replace(network.body[0], rescale=rescale)
+    assert rescale.apply(np.array([[[1, 2, -2, -3]]])).tolist() == [[[0, 1, 0, -1]]]
+    assert layer.activate(np.array([[[0, 1, 0, -1]]])).tolist() == [[[0, 1, 0, 0]]]
+    assert layer.activate(np.array([[[500, -500, 255, 256]]])).tolist() == [[[255, 0, 255, 255]]]
+
+
+def test_prelu_rounds_the_rounded_and_clamps(rng):
+    """Slopes 1/2, -1/4 and the largest there are, around a zero point of 100."""
+    network = parse(CONVOLUTION, quantise(gentle_model(CONVOLUTION), [smooth_picture(rng, 16, 16)]), "random")
+    slope = np.array([SLOPE_ONE // 2, -SLOPE_ONE // 4, SLOPE_MAX, -SLOPE_MAX], np.int16)
+    layer = replace(network.body[0], slope=slope, zero=100)
+    rescaled = np.array([[7, 7, 7, 7], [-7, -7, -7, -7], [-500, -500, -500, -500], [200, 90_000, -90_000, -90_000]])
+    expected = [[107, 107, 107, 107], [97, 102, 93, 107], [0, 225, 0, 255], [255, 255, 0, 255]]
+    assert layer.activate(rescaled[None]).tolist() == [expected]
 
 
 def test_the_skip_uses_its_range_and_never_leaves_it(rng):
@@ -117,20 +131,39 @@ def test_a_network_of_zeros_is_a_network(rng):
     assert np.abs(reference_integer.run(network, y) - np.kron(y, np.ones((2, 2)))).max() < 1e-6
 
 
-def test_the_integer_form_survives_a_file(rng):
-    model = gentle_model(ADDER)
+@pytest.mark.parametrize("spec", [ADDER, PRELU], ids=["adder", "prelu"])
+def test_the_integer_form_survives_a_file(spec, rng):
+    model = gentle_model(spec)
     int8 = quantise(model, [smooth_picture(rng, 16, 16)])
     again = from_bytes(to_bytes(replace(model, int8=int8)), "again")
     assert again.precisions == ("fp32", "int8")
     assert all((again.int8[name] == array).all() and again.int8[name].dtype == array.dtype for name, array in int8.items())
-    parse(ADDER, again.int8, "again")
+    parse(spec, again.int8, "again")
 
 
-def test_prelu_is_refused(rng):
-    spec = NetworkSpec(2, 1, 8, "convolution", "prelu")
-    tensors = {name: np.zeros(shape, np.float32) for name, shape in spec.tensor_shapes().items()}
+def test_slopes_that_it_does_not_have_are_refused(rng):
+    picture = [smooth_picture(rng, 16, 16)]
     with pytest.raises(ModelError, match="ReLU"):
-        quantise(Model("prelu", spec, tensors), [np.zeros((8, 8), np.float32)])
+        quantise(gentle_model(NetworkSpec(2, 1, 8, "adder", "prelu")), picture)
+    steep = gentle_model(PRELU)
+    steep.tensors["body.1.slope"][3] = 1.2
+    with pytest.raises(ModelError, match=r"body\.1\.slope"):
+        quantise(steep, picture)
+
+
+def test_damaged_slopes_are_refused(rng):
+    int8 = quantise(gentle_model(PRELU), [smooth_picture(rng, 16, 16)])
+    assert tensor_shapes(PRELU, slopes=True).keys() == int8.keys()
+    for words, change in {
+        "missing": {"body.1.slope": None},
+        "int16": {"body.1.slope": int8["body.1.slope"].astype(np.int32)},
+        "above -1": {"body.1.slope": np.full(16, -SLOPE_ONE, np.int16)},
+    }.items():
+        with pytest.raises(ModelError, match=words):
+            parse(PRELU, {name: array for name, array in {**int8, **change}.items() if array is not None}, "damaged")
+    adders = quantise(gentle_model(ADDER), [smooth_picture(rng, 16, 16)])
+    with pytest.raises(ModelError, match="unknown"):
+        parse(ADDER, {**adders, **{f"body.{i}.slope": np.zeros(16, np.int16) for i in range(3)}}, "adders")
 
 
 def test_damaged_forms_are_refused(rng):
@@ -147,7 +180,7 @@ def test_damaged_forms_are_refused(rng):
         "finite": {"last.multiplier": np.full(4, np.nan, np.float32)},
         "skip": {"skip.shift": int8["skip.shift"] - 1},
     }
-    assert tensor_shapes(ADDER).keys() == int8.keys()
+    assert tensor_shapes(ADDER, slopes=False).keys() == int8.keys()
     for words, change in damages.items():
         damaged = {name: array for name, array in {**int8, **change}.items() if array is not None}
         with pytest.raises(ModelError, match=words):

@@ -56,6 +56,8 @@ def check(model, precision, kernels, rng, sizes=SIZES, threads=2):
 class TestEveryNetwork:
     def test_int8_is_exact(self, block, scale, m, f, kernels, rng):
         check(quantised(NetworkSpec(scale, m, f, block, "relu"), rng), "int8", kernels, rng)
+        if block == "convolution":
+            check(quantised(NetworkSpec(scale, m, f, block, "prelu"), rng), "int8", kernels, rng)
 
     def test_fp32_is_close(self, block, scale, m, f, kernels, rng):
         check(gentle_model(NetworkSpec(scale, m, f, block, "prelu" if m > 1 else "relu")), "fp32", kernels, rng)
@@ -190,7 +192,8 @@ def test_registers_of_half_the_size(block, f, precision, rng):
 
 @pytest.mark.parametrize("f", [16, 32])
 def test_convolutions_for_processors_that_do_not_multiply_bytes(f, rng):
-    check(quantised(NetworkSpec(2, 2, f, "convolution", "relu"), rng), "int8", Kernels(dots_bytes=False), rng, [(1, 1), (40, 53)])
+    for activation in ("relu", "prelu"):
+        check(quantised(NetworkSpec(2, 2, f, "convolution", activation), rng), "int8", Kernels(dots_bytes=False), rng, [(1, 1), (40, 53)])
 
 
 def test_the_same_bands_serve_pictures_of_any_size_again(kernels, rng):

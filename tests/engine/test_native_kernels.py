@@ -34,6 +34,9 @@ ARM = "arm-64-osx"
         ("convolution_s16", (16,), VNNI, r"vpdpwssd "),
         ("convolution_u8", (16, False, 64), VNNI, r"vpdpbusd .*%zmm"),
         ("convolution_u8", (16, False, 64), ZEN4, r"vpdpbusd .*%zmm"),
+        ("convolution_u8", (16, False, 64, True), VNNI, r"vpmulhrsw .*%ymm"),
+        ("convolution_s16", (16, False, 32, True), AVX2, r"vpmulhrsw .*%"),
+        ("convolution_s16", (16, False, 32, True), ARM, r"sqrdmulh"),
         ("adder_u8_words", (), AVX2, r"vpaddusw .*%ymm"),
         ("adder_u8_words", (False, 64), AVX512, r"vpaddusw .*%zmm"),
         ("convolution_s16", (16,), ARM, r"s(mlal|mull)"),
@@ -96,6 +99,7 @@ def test_the_last_layers_products_stay_in_registers(kernel, target, register, in
         ("convolution_s16", (16, False, 64), AVX512, {"vpmaddwd": 12}),
         ("convolution_s16", (16, False, 64), VNNI, {"vpdpwssd": 12}),
         ("convolution_u8", (16, False, 64), VNNI, {"vpdpbusd": 12}),
+        ("convolution_u8", (16, False, 64, True), VNNI, {"vpdpbusd": 12}),
     ],
 )
 def test_a_body_layers_innermost_loop(kernel, arguments, target, instructions, tmp_path):

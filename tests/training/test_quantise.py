@@ -13,7 +13,12 @@ from engine.network import NetworkSpec
 from training.network import build, collapse_to_model, recompute_statistics
 from training.quantise import FakeQuantised, on_codes, on_input_codes, on_symmetric_codes
 
-SPECS = [NetworkSpec(2, 3, 16, "adder", "relu"), NetworkSpec(2, 3, 16, activation="relu"), NetworkSpec(4, 1, 8, "adder", "relu")]
+SPECS = [
+    NetworkSpec(2, 3, 16, "adder", "relu"),
+    NetworkSpec(2, 3, 16, activation="relu"),
+    NetworkSpec(4, 1, 8, "adder", "relu"),
+    NetworkSpec(2, 3, 16),
+]
 
 
 def scene(batch=4, height=32, width=40, seed=0):
@@ -68,9 +73,9 @@ def test_the_integer_form_does_what_the_fake_quantised_network_does(spec):
     assert db(made, fake) > 50
 
 
-def test_onnx_runtime_scores_as_the_fake_quantised_network():
+@pytest.mark.parametrize("spec", [SPECS[1], SPECS[3]], ids=["relu", "prelu"])
+def test_onnx_runtime_scores_as_the_fake_quantised_network(spec):
     runtime = pytest.importorskip("onnxruntime")
-    spec = SPECS[1]
     pairs = [pair(spec, seed) for seed in range(3)]
     network = train(FakeQuantised(float_network(spec), batches=[low for low, _ in pairs]), 20, 5e-4).eval()
     content = files.to_bytes(collapse_to_model(network, "test", {}), "onnx", "int8")
@@ -83,7 +88,7 @@ def test_onnx_runtime_scores_as_the_fake_quantised_network():
     assert abs(made - fake) < 0.05
 
 
-@pytest.mark.parametrize(("spec", "margin_db"), [(SPECS[0], 0.01), (SPECS[1], 0.2)], ids=["adder", "convolution"])
+@pytest.mark.parametrize(("spec", "margin_db"), [(SPECS[0], 0.01), (SPECS[1], 0.2), (SPECS[3], 0.05)], ids=["adder", "relu", "prelu"])
 def test_training_beats_quantising_afterwards(spec, margin_db):
     """8 bits cost adder layers next to nothing, so there is next to nothing to win back."""
     network = float_network(spec)
@@ -171,8 +176,8 @@ def test_normalisation_stays_as_it_was():
     assert all(torch.equal(block.running_mean, mean) for block, mean in zip(network.network.body, before, strict=True))
 
 
-def test_a_state_restores_the_ranges():
-    spec = SPECS[1]
+@pytest.mark.parametrize("spec", [SPECS[1], SPECS[3]], ids=["relu", "prelu"])
+def test_a_state_restores_the_ranges(spec):
     network, other = (FakeQuantised(build(spec, expansion=16)) for _ in range(2))
     train(network, 2, 1e-3)
     assert network.known
@@ -181,9 +186,22 @@ def test_a_state_restores_the_ranges():
     assert torch.equal(other.eval()(pair(spec)[0]), network.eval()(pair(spec)[0]))
 
 
-def test_prelu_and_expanded_blocks_are_refused():
+def test_slopes_count_as_below_one():
+    """What the integer form can say is also what is trained."""
+    network = FakeQuantised(float_network(SPECS[3], 5), batches=[pair(SPECS[3])[0]]).eval()
+    pictures = []
+    for slope in (0.99, 1.0, 3.0):
+        for each in network.network.slopes():
+            torch.nn.init.constant_(each, slope)
+        pictures.append(network(pair(SPECS[3])[0]).detach())
+    assert torch.equal(pictures[1], pictures[2])
+    assert not torch.equal(pictures[0], pictures[1])
+    assert network.int8()["body.0.slope"].max() == 2**15 - 1
+
+
+def test_adders_with_prelu_and_expanded_blocks_are_refused():
     with pytest.raises(ValueError, match="ReLU"):
-        FakeQuantised(build(NetworkSpec(2, 1, 8), expansion=16))
+        FakeQuantised(build(NetworkSpec(2, 1, 8, "adder"), expansion=16))
     with pytest.raises(ValueError, match="expanded"):
         FakeQuantised(build(SPECS[1], expansion=16, form="expanded"))
     FakeQuantised(build(SPECS[1], expansion=16, form="expanded"), weights=False)
