@@ -47,6 +47,8 @@ QUEUE = (
     "sesr-xl-x2",
     "addersesr-xl-x2",
     "sesr-xl-x4",
+    "sesr-xl-x2-int8",
+    "sesr-xl-x4-int8",
     "addersesr-xl-x4",
 )
 
