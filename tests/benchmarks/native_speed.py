@@ -73,14 +73,15 @@ ROWS = (
     Row("adder-qdq", Runner("native", "addersesr-m5", "int8"), Runner("onnx", "sesr-m5", "int8"), 2.0),
     Row("adder-own", Runner("native", "addersesr-m5", "int8"), Runner("native", "sesr-m5", "int8"), 1.5),
     Row("sesr-int8", Runner("native", "sesr-m5", "int8"), Runner("onnx", "sesr-m5", "int8"), 1.3),
+    Row("sesr-prelu", Runner("native", "sesr-m5-prelu", "int8"), Runner("native", "sesr-m5", "int8"), 0.9),
 )
 
 
 def model(network: str, precision: str) -> Model:
-    """A network by its id without the scale, x2: PReLU in float as published, ReLU in integers."""
-    family, size = network.split("-")
+    """A network by its id without the scale, x2: PReLU in float as published, ReLU in integers where its name does not end in ``-prelu``."""
+    family, size, *activation = network.split("-")
     block = "adder" if family == "addersesr" else "convolution"
-    spec = NetworkSpec(2, *PRESETS[size], block, "relu" if precision == "int8" else "prelu")
+    spec = NetworkSpec(2, *PRESETS[size], block, "prelu" if precision == "fp32" or activation else "relu")
     made = gentle_model(spec)
     if precision == "fp32":
         return made
