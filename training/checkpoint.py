@@ -15,7 +15,7 @@ from engine.storing import aside
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 UNREADABLE = (
     *(OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError),
     *(pickle.UnpicklingError, zipfile.BadZipFile),

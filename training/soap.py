@@ -23,7 +23,7 @@ LARGEST_SIDE = 1024
 
 
 class SOAP(Optimizer):
-    """The optimiser over ``parameters``, for kernels (O, ...) and vectors; for vectors it is Adam.
+    """The optimiser over ``parameters`` (or groups of them, as torch has it), for kernels (O, ...) and vectors; for vectors it is Adam.
 
     ``rate`` is the step's length in Adam's sense (under the key ``lr``); ``betas`` the decay of the gradient's mean, and of its squares
     and the preconditioner; ``every`` the steps between two updates of the eigenvectors.
@@ -34,7 +34,7 @@ class SOAP(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Iterable[Tensor] | Iterable[dict[str, Any]],
         rate: float,
         *,
         betas: tuple[float, float] = (0.95, 0.95),

@@ -52,12 +52,12 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     whole = tmp_path / "whole.pt"
     checkpoint.write(Checkpoint("", STATE, Progress()), whole)
     torch.save({"format": 99}, tmp_path / "new.pt")
-    torch.save({"format": 1, "trainer": Harm()}, tmp_path / "harm.pt")
+    torch.save({"format": checkpoint.FORMAT, "trainer": Harm()}, tmp_path / "harm.pt")
     for content in (
         b"",
         b"text",
         whole.read_bytes()[:-300],
-        pickle.dumps({"format": 1}, protocol=2),
+        pickle.dumps({"format": checkpoint.FORMAT}, protocol=2),
         *((tmp_path / name).read_bytes() for name in ("new.pt", "harm.pt")),
     ):
         file.write_bytes(content)
