@@ -36,6 +36,8 @@ QUEUE = (
     "addersesr-m11-x2-int8",
     "sesr-m11-x2-photo",
     "sesr-m11-x2-video",
+    "sesr-m11-x2-photo-int8",
+    "sesr-m11-x2-video-int8",
     "sesr-m5-x4",
     "addersesr-m5-x4",
     "sesr-m11-x4",
