@@ -26,10 +26,13 @@ from engine.strength import with_plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.backends import Backend
     from engine.network import Precision
     from engine.weights import Model
 
 JPEG_SET, JPEG_QUALITIES = "Set14", (30, 50, 70, 90)
+THIS: dict[str, Precision] = {"this": "fp32", "int8": "int8"}
+"""How the figures of a model's own precisions are called there."""
 PSNR_DIGITS = 3
 SSIM_DIGITS = 4
 
@@ -54,15 +57,25 @@ def measured(model: Model, data: Path, backend: str = "auto") -> Model:
 
 
 def through_jpeg(model: Model, plain: Model, data: Path, backend: str = "auto") -> Model:
-    """``model`` with the PSNR in dB of itself, ``plain`` and bicubic, by the quality of the JPEG that the small pictures went through."""
+    """``model`` with the PSNR in dB of itself, ``plain`` and bicubic, by the quality of the JPEG that the small pictures went through.
+
+    An int8 form, already on the card by `measured`, costs at least what it loses there.
+    """
     scale = model.spec.scale
-    runners = {"this": choose.create(model, backend), plain.id: choose.create(plain, backend), "bicubic": Bicubic(scale)}
+    runners: dict[str, Backend] = {"bicubic": Bicubic(scale), plain.id: choose.create(plain, backend, precision="fp32")}
+    mine = {name: form for name, form in THIS.items() if form in model.precisions}
+    runners |= {name: choose.create(model, backend, precision=form) for name, form in mine.items()}
     folder = data / JPEG_SET / f"x{scale}"
     found = {
         str(quality): {name: round(evaluate(runner, folder, jpeg=quality).psnr, PSNR_DIGITS) for name, runner in runners.items()}
         for quality in JPEG_QUALITIES
     }
-    return model.with_about(jpeg={"set": JPEG_SET, "plain": plain.id, "psnr": found})
+    about: dict[str, Any] = {"jpeg": {"set": JPEG_SET, "plain": plain.id, "psnr": found}}
+    if "int8" in runners:
+        card = model.about["int8"]
+        lost = max(psnr["this"] - psnr["int8"] for psnr in found.values())
+        about["int8"] = {**card, "cost_db": round(max(card["cost_db"], lost), PSNR_DIGITS)}
+    return model.with_about(**about)
 
 
 def _figures(model: Model, precision: Precision, data: Path, backend: str) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Settings:
     m: Annotated[int, "number of 3x3 blocks"] = 5
     int_features: Annotated[int, "channels of the collapsed network"] = 16
     feature_size: Annotated[int, "channels that a linear block expands to; 0 trains the collapsed kernel itself"] = 256
-    activation: Annotated[Activation, "prelu, a slope a channel, or relu, which adder networks of 8 bits need and then have anyway"] = "prelu"
+    activation: Annotated[Activation, "prelu, a slope a channel, or relu, which adder networks of 8 bits have anyway"] = "prelu"
     linear_block_type: Annotated[LinearBlock, "how blocks are trained, and whether they are adder layers"] = "collapsed"
     adder_expansion: Annotated[int, "channels that an adder block's kernel is expanded to in training (0: not expanded)"] = 0
     adaptive: Annotated[bool, "scale adder kernels' gradients as AdderNet does"] = False

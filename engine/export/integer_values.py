@@ -133,7 +133,7 @@ def _sums(
                 seen[:] = min(seen[0], real.min()), max(seen[1], real.max())
             codes, zero = body_layer(layer, codes, zero), layer.zero
     sums, totals = ranges * MARGIN
-    useful = tuple(_useful(*seen, values) for seen, values in zip(sums, layers[1:], strict=True))
+    useful = tuple(_useful(low, high, values) for (low, high), values in zip(sums, layers[1:], strict=True))
     return useful, tuple(_codes(low, min(high, _highest(values))) for (low, high), values in zip(totals, layers[1:], strict=True))
 
 

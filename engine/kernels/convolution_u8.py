@@ -17,8 +17,8 @@ BYTES = LANE_BYTES = 4
 def build(channels: int, skip: bool = False, register: int = 32, prelu: bool = False) -> Definition:
     """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights s8 (4, C, C/4, 3, 3), starts s32 (C), the table (C, 6); output u8.
 
-    The weights' dimensions: input of its four; output; four inputs; kernel column and row. ``skip`` as in `adder_u8`; ``register`` is how many
-    bytes one has; with ``prelu`` that is the activation, else ReLU.
+    The weights' dimensions: input of its four; output; four inputs; kernel column and row. ``skip`` as in `adder_u8`; ``register`` is how
+    many bytes one has; with ``prelu`` that is the activation, else ReLU.
     """
     source, early = features("source", hl.UInt(8), channels), features("early", hl.UInt(8), channels)
     weights = dense("weights", hl.Int(8), (BYTES, channels, channels // BYTES, 3, 3))

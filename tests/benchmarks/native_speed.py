@@ -78,7 +78,7 @@ ROWS = (
 
 
 def model(network: str, precision: str) -> Model:
-    """A network by its id without the scale, x2: PReLU in float as published, ReLU in integers where its name does not end in ``-prelu``."""
+    """A network by its id without the scale, x2: PReLU in float as published, ReLU in integers unless its name ends in ``-prelu``."""
     family, size, *activation = network.split("-")
     block = "adder" if family == "addersesr" else "convolution"
     spec = NetworkSpec(2, *PRESETS[size], block, "prelu" if precision == "fp32" or activation else "relu")

@@ -59,9 +59,22 @@ def test_a_card_says_how_the_network_does_through_jpeg(benchmarks: Path, random_
     assert card.main([str(files[0]), "--data", str(benchmarks), "--plain", str(files[1])]) == 0
     found = weights.read(files[0]).about["jpeg"]["psnr"]
     assert list(found) == ["30", "50", "70", "90"]
+    assert set(found["30"]) == {"this", "tiny", "bicubic"}
     for name in ("this", "tiny", "bicubic"):
         assert found["90"][name] != found["30"][name]
     assert found["90"]["this"] != found["90"]["tiny"] != found["90"]["bicubic"]
     table = figures.markdown(Catalogue([benchmarks]).entries())
     assert "4:2:0 JPEG of quality | 30 | 50 | 70 | 90 |" in table
     assert f"| bicubic | {found['30']['bicubic']:.2f} |" in table
+
+
+def test_what_8_bits_lose_through_jpeg_counts(
+    benchmarks: Path, random_model: Callable[[NetworkSpec], weights.Model], rng: np.random.Generator
+) -> None:
+    photo, plain = (dataclasses.replace(random_model(NetworkSpec(2, 1, 4), seed), id=name) for seed, name in enumerate(("photo", "tiny")))
+    photo = card.measured(dataclasses.replace(photo, int8=quantise(photo, [rng.random((16, 16), dtype=np.float32)])), benchmarks)
+    about = card.through_jpeg(photo, plain, benchmarks).about
+    lost = max(psnr["this"] - psnr["int8"] for psnr in about["jpeg"]["psnr"].values())
+    assert about["int8"]["cost_db"] == pytest.approx(max(photo.about["int8"]["cost_db"], lost), abs=2e-3)
+    cheaper = photo.with_about(int8={**photo.about["int8"], "cost_db": -9.0})
+    assert card.through_jpeg(cheaper, plain, benchmarks).about["int8"]["cost_db"] == pytest.approx(lost, abs=2e-3)
