@@ -32,6 +32,9 @@ AXIS = 60
 DOT = 12.0
 ANCHORS = ((0.5, -0.35), (0.5, 1.35), (-0.12, 0.5), (1.12, 0.5), (-0.05, -0.2), (-0.05, 1.2), (1.05, 1.2), (1.05, -0.2))
 """Of a name beside its dot, in the order in which they are tried: below, above, right, left, then the corners."""
+PASSES = 5
+MARGINS = 0.14, 0.18
+"""Beside the outermost dots and above and below them, in parts of what lies between."""
 PUBLISHED_OTHERS = {"FSRCNN": 36.98, "VDSR": 37.53}
 """Set5 x2, dB, as SESR's paper (arXiv 2103.09404) lists them."""
 
@@ -125,13 +128,15 @@ class Plots(QWidget):
                 continue
             places = [(log10(value), dot.psnr) for dot, value in zip(self._dots, values, strict=True)]
             (left, right), (low, high) = ((min(axis), max(axis)) for axis in zip(*places, strict=True))
-            plot.setYRange(low, high, padding=0.18)
-            plot.getViewBox().setXRange(left, right, padding=0.14)
+            beside, above = MARGINS
+            plot.setYRange(low, high, padding=above)
+            plot.getViewBox().setXRange(left, right, padding=beside)
             room = QSizeF(max(plot.width() - AXIS, 200), HEIGHT - AXIS)
-            width, height = room.width() / (1.28 * (right - left or 1)), room.height() / (1.36 * (high - low or 1))
+            width = room.width() / (1 + 2 * beside) / (right - left or 1)
+            height = room.height() / (1 + 2 * above) / (high - low or 1)
             points = [QPointF((x - left) * width, (high - y) * height) for x, y in places]
             sizes = [_metrics(bold=self._is_current(dot)).boundingRect(dot.name).size() for dot in self._dots]
-            shown = QRectF(QPointF(-0.14 * (right - left) * width, -0.18 * (high - low) * height), room)
+            shown = QRectF(QPointF(-beside * (right - left) * width, -above * (high - low) * height), room)
             for dot, place, anchor in zip(self._dots, places, anchors(points, sizes, shown), strict=True):
                 self._draw_dot(plot, dot, place, anchor)
 
@@ -176,18 +181,31 @@ class Plots(QWidget):
 def anchors(points: Sequence[QPointF], sizes: Sequence[QSize], shown: QRectF) -> list[tuple[float, float]]:
     """For a name of each size beside each point, in pixels, the anchor that keeps it off all points and the names before it, and ``shown``.
 
-    Where there is none, the one that covers the least of them, or is cut off least.
+    Where there is none, the one that covers the least of them, or is cut off least. Names make room for those that came after them: each
+    is placed anew while that helps, `PASSES` times at most.
     """
-    taken = [QRectF(point.x() - DOT / 2, point.y() - DOT / 2, DOT, DOT) for point in points]
-    chosen = []
-    for number, (point, size) in enumerate(zip(points, sizes, strict=True)):
-        width, height = size.width() + 8, size.height() + 4
-        places = {anchor: QRectF(point.x() - anchor[0] * width, point.y() - anchor[1] * height, width, height) for anchor in ANCHORS}
-        others = taken[:number] + taken[number + 1 :]
-        lost = {anchor: round(width * height - _common(place, shown)) for anchor, place in places.items()}
-        chosen.append(min(ANCHORS, key=lambda anchor: lost[anchor] + sum(_common(places[anchor], other) for other in others)))
-        taken.append(places[chosen[-1]])
-    return chosen
+    dots = [QRectF(point.x() - DOT / 2, point.y() - DOT / 2, DOT, DOT) for point in points]
+    rooms = [_rooms(point, size) for point, size in zip(points, sizes, strict=True)]
+    chosen: dict[int, tuple[float, float]] = {}
+    for _ in range(PASSES):
+        before = dict(chosen)
+        for number, places in enumerate(rooms):
+            others = dots[:number] + dots[number + 1 :] + [rooms[other][anchor] for other, anchor in chosen.items() if other != number]
+            chosen[number] = min(ANCHORS, key=lambda anchor: _harm(places[anchor], others, shown))
+        if chosen == before:
+            break
+    return [chosen[number] for number in range(len(points))]
+
+
+def _rooms(point: QPointF, size: QSize) -> dict[tuple[float, float], QRectF]:
+    """What a name of this size beside ``point`` covers, by its anchor."""
+    width, height = size.width() + 8, size.height() + 4
+    return {anchor: QRectF(point.x() - anchor[0] * width, point.y() - anchor[1] * height, width, height) for anchor in ANCHORS}
+
+
+def _harm(place: QRectF, others: Sequence[QRectF], shown: QRectF) -> int:
+    """How much of ``others`` a name there covers, and of itself is not ``shown``."""
+    return round(place.width() * place.height() - _common(place, shown) + sum(_common(place, other) for other in others))
 
 
 def _common(one: QRectF, other: QRectF) -> float:
