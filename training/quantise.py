@@ -20,10 +20,12 @@ from training.activation import prelu
 from training.adder import adder_sums, finish
 from training.blocks import AdderBlock, CollapsibleLinear, identity_kernel
 from training.convolution import convolve
+from training.kernels import kernel_module
 from training.network import FloatNetwork, Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from types import ModuleType
 
     import numpy as np
     from numpy.typing import NDArray
@@ -73,7 +75,7 @@ class FakeQuantised(Network):
         for index, block in enumerate(self.network.body):
             before = self._layer(block, x, scale, zero)
             scale, zero = self._step(index + 1)
-            x = self._on_codes(self._activated(index, before, scale), scale, zero)
+            x = self._activated(index, before, scale, zero)
         return self.network.picture(self._convolve(self.network.last, x + head), y_n1hw)
 
     @torch.no_grad()
@@ -129,13 +131,12 @@ class FakeQuantised(Network):
         assert isinstance(block, CollapsibleLinear)
         return self._convolve(block, x_nchw) + x_nchw
 
-    def _activated(self, index: int, x_nchw: Tensor, scale: Tensor) -> Tensor:
-        """A body layer's activation, before its rounding to codes of ``scale``; PReLU's input is rounded too."""
+    def _activated(self, index: int, x_nchw: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+        """A body layer's activation on codes; PReLU's input is rounded too."""
         if self.spec.activation == "relu":
-            return functional.relu(x_nchw)
-        if self.activations:
-            x_nchw = _straight_through(torch.floor(x_nchw.detach() / scale.detach() + 0.5) * scale.detach(), x_nchw)
-        return prelu(x_nchw, self.network.slopes()[index].clamp(-SLOPE_MAX / SLOPE_ONE, SLOPE_MAX / SLOPE_ONE))
+            return self._on_codes(functional.relu(x_nchw), scale, zero)
+        slope = self.network.slopes()[index].clamp(-SLOPE_MAX / SLOPE_ONE, SLOPE_MAX / SLOPE_ONE)
+        return on_codes(x_nchw, scale, zero, slope) if self.activations else prelu(x_nchw, slope)
 
     def _convolve(self, block: CollapsibleLinear, x_nchw: Tensor) -> Tensor:
         """The block without its identity, its kernel on codes."""
@@ -160,39 +161,49 @@ def serving_range(x: Tensor) -> tuple[Tensor, Tensor]:
         tried = [[widest * part if i == index else end for i, end in enumerate(ends)] for part in RANGE_PARTS]
         scales = [(high - low).clamp_min(SMALLEST_RANGE) / CODE_MAX for low, high in tried]
         zeros = [torch.floor(-low / scale + 0.5) for (low, _), scale in zip(tried, scales, strict=True)]
-        errors = [(_codes(x, scale, zero).mul_(scale) - x).square_().mean() for scale, zero in zip(scales, zeros, strict=True)]
+        errors = [(_codes(x / scale, zero).mul_(scale) - x).square_().mean() for scale, zero in zip(scales, zeros, strict=True)]
         ends = tried[int(torch.stack(errors).argmin())]
     return ends[0], ends[1]
 
 
 class OnCodes(torch.autograd.Function):
-    """Rounding to the codes 0 to 255 of a scale and zero point. Use through `on_codes`."""
+    """Rounding to the codes 0 to 255 of a scale and zero point, PReLU before it. Use through `on_codes`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, scale: Tensor, zero: Tensor, slope: Tensor | None) -> Tensor:
         """See `on_codes`."""
-        ctx.save_for_backward(x, scale, zero)
-        return _codes(x, scale, zero).mul_(scale)
+        ctx.save_for_backward(x, scale, zero, slope)
+        if (kernels := _kernels(x)) is not None:
+            rounded: Tensor = kernels.on_codes(x, scale, zero, slope)
+            return rounded
+        _, value = _values(x, scale, slope)
+        return _codes(value, zero).mul_(scale)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """By x straight through inside the range; by scale LSQ's; by zero point what both ends move by."""
-        x, scale, zero = ctx.saved_tensors
-        position = x / scale
-        inside = (position >= -zero - 0.5) & (position < CODE_MAX + 0.5 - zero)
-        by_x = gradient * inside
-        error = _codes(x, scale, zero).sub_(position.mul_(inside))
-        by_scale = (error.mul_(gradient)).sum()
-        by_zero = -scale * (gradient.sum() - by_x.sum())
-        return by_x, by_scale, by_zero
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """By x straight through inside the range; by scale LSQ's; by zero point what both ends move by; by slope PReLU's."""
+        x, scale, zero, slope = ctx.saved_tensors
+        if (kernels := _kernels(x)) is not None:
+            by_x, by_scale, by_zero, by_slope = kernels.on_codes_gradients(gradient, x, scale, zero, slope)
+            return by_x, by_scale, by_zero, None if slope is None else by_slope
+        before, value = _values(x, scale, slope)
+        inside = (value >= -zero - 0.5) & (value < CODE_MAX + 0.5 - zero)
+        passed = gradient * inside
+        by_scale = ((_codes(value, zero) - value * inside) * gradient).sum()
+        by_zero = -scale * (gradient.sum() - passed.sum())
+        if slope is None:
+            return passed, by_scale, by_zero, None
+        by_x = torch.where(before > 0, passed, passed * slope[:, None, None])
+        return by_x, by_scale, by_zero, scale * (passed * before.clamp_max(0)).sum((0, 2, 3))
 
 
-def on_codes(x: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+def on_codes(x: Tensor, scale: Tensor, zero: Tensor, slope: Tensor | None = None) -> Tensor:
     """Each value at its nearest code's: scale * (clamp(floor(x / scale + zero + 1/2), 0, 255) - zero); all differentiable.
 
-    ``scale`` and ``zero`` (a whole number) are scalars.
+    ``scale`` and ``zero`` (a whole number) are scalars. With ``slope`` (C,), what is so rounded is PReLU of x (N, C, H, W), which is itself
+    rounded to whole scales before.
     """
-    result: Tensor = OnCodes.apply(x, scale, zero)  # type: ignore[no-untyped-call]
+    result: Tensor = OnCodes.apply(x, scale, zero, slope)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -211,12 +222,27 @@ def on_input_codes(kernel_oihw: Tensor, scale: Tensor, zero: Tensor) -> tuple[Te
     """
     kernel = kernel_oihw.detach()
     inside = kernel.clamp(-zero * scale, (CODE_MAX - zero) * scale)
-    return _straight_through(_codes(inside, scale, zero) * scale, kernel_oihw), (kernel - inside).abs().sum((1, 2, 3))
+    return _straight_through(_codes(inside / scale, zero) * scale, kernel_oihw), (kernel - inside).abs().sum((1, 2, 3))
 
 
-def _codes(x: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
-    """Whole numbers from -zero to 255 - zero."""
-    return (x / scale).add_(0.5).floor_().clamp_(-zero, CODE_MAX - zero)
+def _values(x: Tensor, scale: Tensor, slope: Tensor | None) -> tuple[Tensor, Tensor]:
+    """In codes: x, rounded where PReLU follows, and what comes of it."""
+    before = x / scale
+    if slope is None:
+        return before, before
+    before = before.add_(0.5).floor_()
+    return before, torch.where(before > 0, before, before * slope[:, None, None])
+
+
+def _codes(value: Tensor, zero: Tensor) -> Tensor:
+    """The nearest whole numbers from -zero to 255 - zero."""
+    return torch.floor(value + 0.5).clamp_(-zero, CODE_MAX - zero)
+
+
+def _kernels(x: Tensor) -> ModuleType | None:
+    """The module of kernels that takes this; None where there is none, or no Halide."""
+    found = kernel_module("training.kernels_codes")
+    return found if found is not None and found.supports(x) else None
 
 
 def _straight_through(value: Tensor, gradient_of: Tensor) -> Tensor:
