@@ -24,6 +24,7 @@ from training.loop import half_is_fast, precision
 from training.memory import keep_freed_memory
 from training.network import Network, build
 from training.optimiser import make_optimiser
+from training.quantise import FakeQuantised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +79,17 @@ def activation_gradients() -> dict[str, Piece]:
     return {"torch": piece(nn.PReLU(16)), "ours": piece(PReLU(16))}
 
 
+def quantised_steps(spec: NetworkSpec) -> dict[str, Piece]:
+    """Whole steps of training for 8 bits: ours, and with activations on codes by torch."""
+    step = _step(FakeQuantised(build(spec, expansion=0), batches=[torch.rand(BATCH, 1, SIDE, SIDE)]))
+
+    def with_torchs() -> None:
+        with patch("training.quantise._kernels", lambda _: None):
+            step()
+
+    return {"torch": with_torchs, "ours": step}
+
+
 def steps(spec: NetworkSpec) -> dict[str, Piece]:
     """Whole steps with SOAP on the collapsed kernels: ours, in bfloat16 where that is fast, and with torch's gradients (not of adders)."""
     pieces: dict[str, Piece] = {"ours": _step(build(spec, expansion=0))}
@@ -125,7 +137,9 @@ def main(arguments: list[str] | None = None) -> None:
     keep_freed_memory()
     sys.stdout.write("| gradient | torch, ms | ours, ms | ratio |\n|---|---|---|---|\n")
     pieces = {f"weights, {i} -> {o}, {k}x{k}": weight_gradients(i, o, k) for i, o, k in LAYERS}
-    for name, both in {**pieces, "PReLU, 16 channels": activation_gradients()}.items():
+    pieces["PReLU, 16 channels"] = activation_gradients()
+    pieces["a whole step of SESR-M5 for 8 bits: activations on codes"] = quantised_steps(NETWORKS["SESR-M5"])
+    for name, both in pieces.items():
         taken = medians(both, rounds)
         sys.stdout.write(f"| {name} | {1e3 * taken['torch']:.2f} | {1e3 * taken['ours']:.2f} | {taken['torch'] / taken['ours']:.1f} |\n")
     sys.stdout.write("\n| step | torch's gradients, ms | ours, ms | ratio | bfloat16, ms | ratio to ours |\n|---|---|---|---|---|---|\n")
