@@ -67,6 +67,7 @@ QToolButton:focus { border-color: $accent; }
 #segments { background: $ground; border: 1px solid $line; border-radius: 9px; }
 #segments QToolButton { padding: 4px 10px; border-radius: 7px; color: $muted; margin: 2px; }
 #segments QToolButton:checked { background: $segment; color: $text; border-color: $line; font-weight: 600; }
+#segments QToolButton:checked:disabled { color: $muted; }
 
 QComboBox, QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit { background: $ground; border: 1px solid $line; border-radius: 8px;
     padding: 6px 10px; min-height: 20px;

@@ -131,7 +131,8 @@ def select(
         return Selection(models, None, target)
     named = strengths.at(find(catalogue, model), strength, catalogue.models)
     if precision not in ("auto", *named.precisions):
-        raise UsageError(f"--precision {precision}: {named.id} has no {precision} form (it has {', '.join(named.precisions)})")
+        between = "" if strengths.strength_of(named) == strengths.FULL else f" at strength {strength:g}"
+        raise UsageError(f"--precision {precision}: {named.id} has no {precision} form{between} (it has {', '.join(named.precisions)})")
     return Selection(strengths.all_at(catalogue.models(), strength) if suited else (), named, target)
 
 

@@ -28,6 +28,7 @@ class NetworkPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._cards: tuple[ModelCard, ...] = ()
+        self._wanted = ""  # the precision that was picked last, which not every network has, nor a mixture of two
         self.models = QComboBox()
         self.models.setAccessibleName(self.tr("Network"))
         self.models.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -51,7 +52,7 @@ class NetworkPanel(QWidget):
         )
         self.models.activated.connect(self._model_picked)
         self.scales.chosen.connect(self._scale_picked)
-        self.precisions.chosen.connect(lambda _: self.chosen.emit())
+        self.precisions.chosen.connect(self._precision_picked)
         self.strength.moved.connect(self._strength_moved)
 
     def offer(self, cards: Sequence[ModelCard], wanted: str, precision: str) -> None:
@@ -67,8 +68,8 @@ class NetworkPanel(QWidget):
             self.strength.hide()
             self.precisions.set_choices([])
             return
+        self._wanted = precision
         self._fill(first)
-        self.precisions.choose(precision)
 
     def card(self) -> ModelCard | None:
         """The chosen model."""
@@ -77,7 +78,7 @@ class NetworkPanel(QWidget):
 
     def precision(self) -> str:
         """The chosen precision; a mixture of two networks has but one."""
-        return self.precisions.value() or "fp32" if self.chosen_strength() == FULL else "fp32"
+        return self.precisions.value() or "fp32"
 
     def chosen_strength(self) -> float:
         """The chosen strength, 0 to 1; 1 for a network without a twin."""
@@ -100,8 +101,8 @@ class NetworkPanel(QWidget):
         """As `pick`, at a precision."""
         card = next((card for card in self._cards if card.id == identity), None)
         if card is not None:
+            self._wanted = precision
             self._fill(card)
-            self.precisions.choose(precision)
             self.chosen.emit()
 
     def _fill(self, card: ModelCard) -> None:
@@ -126,12 +127,10 @@ class NetworkPanel(QWidget):
         else:
             parts += [f"{name} {value:.2f} dB" for name, value in card.psnr[:1]]
         self._summary.setText(" · ".join(parts))
-        before = self.precisions.value()
         self.precisions.set_choices([(name, name) for name in card.precisions])
-        self.precisions.choose(before if before in card.precisions else card.precisions[0])
         self.precisions.setVisible(len(card.precisions) > 1)
         self.strength.setVisible(bool(card.plain))
-        self.precisions.setEnabled(self.chosen_strength() == FULL)
+        self._show_precision(card)
         plain = next((other.title for other in self._cards if other.id == card.plain), card.plain)
         self.strength.name_ends(plain, card.title)
 
@@ -141,8 +140,23 @@ class NetworkPanel(QWidget):
             self._describe(card)
             self.chosen.emit()
 
+    def _show_precision(self, card: ModelCard) -> None:
+        """Show the precision that is wanted as chosen, where the network has it; between two networks there is float32 alone."""
+        full = self.chosen_strength() == FULL
+        self.precisions.choose("fp32" if "fp32" in card.precisions else card.precisions[0])
+        if full:
+            self.precisions.choose(self._wanted)
+        self.precisions.setEnabled(full)
+        self.precisions.setToolTip("" if full else self.tr("A network between two is mixed in float32, and runs in it."))
+
+    def _precision_picked(self, precision: str) -> None:
+        self._wanted = precision
+        self.chosen.emit()
+
     def _strength_moved(self) -> None:
-        self.precisions.setEnabled(self.chosen_strength() == FULL)
+        card = self.card()
+        if card is not None:
+            self._show_precision(card)
         self.chosen.emit()
 
     def _scale_picked(self, scale: str) -> None:

@@ -10,6 +10,7 @@ from addersesr_app import settings
 from engine import images, provenance, strength, weights
 from engine.backends import choose
 from engine.catalogue import Catalogue
+from engine.quantise import quantise
 from engine.upscaler import Upscaler
 from tests.windows import SPECS, WAIT_MS, end_application, make_application, mild, store_photo, until
 
@@ -25,6 +26,7 @@ def models(tmp_path, random_model):
         id="tiny-x2-photo",
         about={"title": "tiny-x2-photo"},
         tensors={name: array * np.float32(1.5) for name, array in plain.tensors.items()},
+        int8=quantise(plain, [np.random.default_rng(0).random((24, 24), np.float32)]),
     )
     for model in (plain, strength.with_plain(tuned, plain), mild(random_model(SPECS["adder-x2"]), "adder-x2")):
         weights.write(model, folder / f"{model.id}.safetensors")
@@ -65,6 +67,24 @@ def test_it_is_shown_only_where_it_applies(window, qtbot):
     panel.pick("tiny-x2-photo")
     assert row.isVisible()
     assert window.upscale_page.network().strength == 0.5
+
+
+def test_between_two_networks_there_is_float32_alone_and_what_was_picked_comes_back(window):
+    row, panel = row_of(window), window.upscale_page.inspector.network
+    panel.precisions.button("int8").click()
+    assert window.upscale_page.network().precision == "int8"
+    row.set_value(0.5)
+    row.moved.emit()
+    assert (panel.precisions.value(), panel.precisions.isEnabled()) == ("fp32", False)
+    assert "float32" in panel.precisions.toolTip()
+    assert window.upscale_page.network().precision == "fp32"
+    row.set_value(1.0)
+    row.moved.emit()
+    assert (panel.precisions.value(), panel.precisions.isEnabled(), panel.precisions.toolTip()) == ("int8", True, "")
+    panel.pick("tiny-x2")
+    assert window.upscale_page.network().precision == "fp32"
+    panel.pick("tiny-x2-photo")
+    assert window.upscale_page.network().precision == "int8"
 
 
 def test_the_preview_follows_the_slider_and_the_result_is_of_that_strength(window, qtbot, tmp_path, models):

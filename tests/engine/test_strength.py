@@ -17,6 +17,7 @@ from engine.events import Failed, Finished, Warned
 from engine.jobs import Job, Settings, Tools
 from engine.network import NetworkSpec
 from engine.picture import Picture
+from engine.quantise import quantise
 from engine.selection import Target, select
 from engine.serve.protocol import Network
 from engine.serve.runners import Runners
@@ -116,6 +117,16 @@ def test_pixels_go_from_one_to_the_other(folder: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(none, upscaled(folder, source, tmp_path / "plain.png", model="some-x2"))
     assert np.abs(full - none).max() > 2
     assert np.abs(half - (full + none) / 2).mean() < np.abs(full - none).mean() / 4
+
+
+def test_a_mixture_has_float32_alone_and_says_so(folder: Path) -> None:
+    _, tuned = both(folder)
+    small = replace(tuned, id="small", int8=quantise(tuned, [np.zeros((8, 8), np.float32)]))
+    weights.write(small, folder / "small.safetensors")
+    catalogue = Catalogue([folder])
+    assert select(catalogue, "small", Target(), precision="int8").named is not None
+    with pytest.raises(UsageError, match=r"small has no int8 form at strength 0\.5 \(it has fp32\)"):
+        select(catalogue, "small", Target(), precision="int8", strength=0.5)
 
 
 def test_a_result_is_made_again_at_its_strength(folder: Path, tmp_path: Path) -> None:
