@@ -119,7 +119,7 @@ class FakeQuantised(Network):
         return self._convolve(self.network.first, centred)
 
     def _layer(self, block: nn.Module, x_nchw: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
-        """A convolution layer's output before its activation, an adder layer's with it. ``x_nchw`` is on codes of ``scale``."""
+        """A body layer's output before it is rounded, with ReLU but before PReLU. ``x_nchw`` is on codes of ``scale``."""
         if isinstance(block, AdderBlock):
             kernel, excess = block.kernel(), torch.zeros(())
             if self.weights and self.activations:
@@ -129,12 +129,13 @@ class FakeQuantised(Network):
             slope = torch.zeros_like(block.bias)
             return finish(sums, x_nchw, block.gain, block.bias, slope, statistics, live=False, epsilon=block.epsilon)
         assert isinstance(block, CollapsibleLinear)
-        return self._convolve(block, x_nchw) + x_nchw
+        total = self._convolve(block, x_nchw) + x_nchw
+        return functional.relu(total) if self.spec.activation == "relu" else total
 
     def _activated(self, index: int, x_nchw: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
-        """A body layer's activation on codes; PReLU's input is rounded too."""
+        """What `_layer` gives, on codes; PReLU's input is rounded too."""
         if self.spec.activation == "relu":
-            return self._on_codes(functional.relu(x_nchw), scale, zero)
+            return self._on_codes(x_nchw, scale, zero)
         slope = self.network.slopes()[index].clamp(-SLOPE_MAX / SLOPE_ONE, SLOPE_MAX / SLOPE_ONE)
         return on_codes(x_nchw, scale, zero, slope) if self.activations else prelu(x_nchw, slope)
 

@@ -179,7 +179,7 @@ class Plots(QWidget):
 
 
 def anchors(points: Sequence[QPointF], sizes: Sequence[QSize], shown: QRectF) -> list[tuple[float, float]]:
-    """For a name of each size beside each point, in pixels, the anchor that keeps it off all points and the names before it, and ``shown``.
+    """For a name of each size beside each point, in pixels, the anchor that keeps it off the other points and names, and ``shown``.
 
     Where there is none, the one that covers the least of them, or is cut off least. Names make room for those that came after them: each
     is placed anew while that helps, `PASSES` times at most.
