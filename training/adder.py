@@ -1,12 +1,11 @@
 """The adder layer's arithmetic with its gradients, and what stands behind it: normalisation, residual and activation in one pass.
 
 AdderNet (arXiv 1912.13200): an adder layer gives -sum |x - w|. Its weights learn from the full-precision difference x - w,
-its input from clip(w - x, -1, 1). Both can be told how sharp to be, since feature maps need not be of size 1 (`adder_sums`).
+its input from clip(w - x, -1, 1) (`adder_sums`). Ours learns by sums that become an adder layer's over the run (`soft_sums`).
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,41 +23,69 @@ GRADIENT_NORM = 5.0
 
 
 class AdderSums(torch.autograd.Function):
-    """-sum |x - w| over zero-padded windows. Use through `adder_sums`."""
+    """-sum |x - w| over zero-padded windows with AdderNet's gradients. Use through `adder_sums`."""
 
     @staticmethod
-    def forward(ctx: Any, x_nchw: Tensor, weight_oihw: Tensor, adaptive: bool, reach: float, slack: float) -> Tensor:
+    def forward(ctx: Any, x_nchw: Tensor, weight_oihw: Tensor, adaptive: bool) -> Tensor:
         """See `adder_sums`."""
         ctx.save_for_backward(x_nchw, weight_oihw)
-        ctx.adaptive, ctx.reach, ctx.slack = adaptive, reach, slack
+        ctx.adaptive = adaptive
         result: Tensor = kernels(x_nchw, weight_oihw).sums(x_nchw, weight_oihw)
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         """Clipped by x; in full precision, and scaled where asked for, by w."""
         x, weight = ctx.saved_tensors
-        by_x = None
-        if ctx.needs_input_grad[0]:
-            near, kernel = (x, weight) if ctx.slack == 1 else (x / ctx.slack, weight / ctx.slack)
-            by_x = kernels(near, kernel).input_gradient(near, kernel, gradient)
+        kernel = kernels(x, weight)
+        by_x = kernel.input_gradient(x, weight, gradient) if ctx.needs_input_grad[0] else None
         by_weight = None
         if ctx.needs_input_grad[1]:
-            by_weight = kernels(x, weight).weight_gradient(x, weight, gradient, ctx.reach)
+            by_weight = kernel.weight_gradient(x, weight, gradient)
             if ctx.adaptive:
                 by_weight = by_weight * (by_weight.numel() ** 0.5 / (GRADIENT_NORM * by_weight.norm().clamp_min(1e-12)))
-        return by_x, by_weight, None, None, None
+        return by_x, by_weight, None
 
 
-def adder_sums(x_nchw: Tensor, weight_oihw: Tensor, *, adaptive: bool = False, reach: float = math.inf, slack: float = 1.0) -> Tensor:
-    """An adder layer's sums: (N, I, H, W) and (O, I, k, k) to (N, O, H, W).
+def adder_sums(x_nchw: Tensor, weight_oihw: Tensor, *, adaptive: bool = False) -> Tensor:
+    """An adder layer's sums: (N, I, H, W) and (O, I, k, k) to (N, O, H, W), with AdderNet's gradients.
 
-    The weights' gradient is that of x - w, clipped to ``reach``: at infinity AdderNet's full precision, near 0 the true one, the sign.
-    The input's is clip((w - x) / slack, -1, 1): AdderNet's at 1, near 0 the true one.
     With ``adaptive`` the weights' has the norm sqrt(k) / 5 whatever the loss, k being their number. The sums are as precise
     as the weights, whatever x is (mixed precision gives half-precision x).
     """
-    result: Tensor = AdderSums.apply(x_nchw.to(weight_oihw.dtype), weight_oihw, adaptive, reach, slack)  # type: ignore[no-untyped-call]
+    result: Tensor = AdderSums.apply(x_nchw.to(weight_oihw.dtype), weight_oihw, adaptive)  # type: ignore[no-untyped-call]
+    return result
+
+
+class SoftSums(torch.autograd.Function):
+    """-sum h(x - w) over zero-padded windows, h being |d| rounded off. Use through `soft_sums`."""
+
+    @staticmethod
+    def forward(ctx: Any, x_nchw: Tensor, weight_oihw: Tensor, reach: float, exact: bool) -> Tensor:
+        """See `soft_sums`."""
+        ctx.save_for_backward(x_nchw, weight_oihw)
+        ctx.reach = reach
+        kernel = kernels(x_nchw, weight_oihw)
+        result: Tensor = kernel.sums(x_nchw, weight_oihw) if exact else kernel.soft_sums(x_nchw, weight_oihw, reach)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        """clip(d / reach, -1, 1) by w, its opposite by x."""
+        x, weight = ctx.saved_tensors
+        kernel, reach = kernels(x, weight), ctx.reach
+        by_x = kernel.input_gradient(x / reach, weight / reach, gradient) if ctx.needs_input_grad[0] else None
+        by_weight = kernel.weight_gradient(x, weight, gradient, reach) / reach if ctx.needs_input_grad[1] else None
+        return by_x, by_weight, None, None
+
+
+def soft_sums(x_nchw: Tensor, weight_oihw: Tensor, reach: float, *, exact: bool = False) -> Tensor:
+    """An adder layer's sums with |d| rounded off around 0: d^2 / (2 reach) within ``reach``, |d| - reach / 2 beyond; see `adder_sums`.
+
+    Its gradients are its own, no stand-ins. With a reach far above x and w it is a convolution, w / reach its kernel, less what all outputs
+    share; near 0 it is an adder layer. ``exact`` gives the adder layer's sums themselves, with the gradients of the rounded-off ones.
+    """
+    result: Tensor = SoftSums.apply(x_nchw.to(weight_oihw.dtype), weight_oihw, reach, exact)  # type: ignore[no-untyped-call]
     return result
 
 

@@ -7,13 +7,12 @@ what ships, is the narrow kernel.
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from training.adder import adder_sums, finish, moments
+from training.adder import adder_sums, finish, moments, soft_sums
 from training.convolution import convolve
 
 Form = Literal["collapsed", "expanded"]
@@ -96,12 +95,15 @@ class AdderBlock(nn.Module):
 
     The kernel w is W2 W1 of a collapsible block of ``expansion`` channels, or with ``expansion`` None a plain parameter; the
     identity stays outside. ``adaptive`` scales the kernel's gradient as the paper does. Gains start at ``gain``, small, so that
-    each block starts near the identity; kernels start normal with the standard deviation ``spread``.
+    each block starts near the identity; kernels start normal with the standard deviation ``size``.
 
-    While training, normalisation uses the batch's statistics and averages them for later, unless it is ``frozen``. ``reach`` and
-    ``slack`` say how sharp the gradients are (`training.adder.adder_sums`).
+    ``size`` is the unit in which the kernel is a parameter, to be the standard deviation of the layer's input: what a kernel does depends
+    on which side of its inputs it lies, so that is what an optimiser's step should be measured by. While training, normalisation uses the
+    batch's statistics and averages them for later, unless it is ``frozen``, and differences are rounded off within ``reach`` sizes
+    (`training.adder.soft_sums`); at 0 they are not, and learn as AdderNet's do.
     """
 
+    size: Tensor
     running_mean: Tensor
     running_variance: Tensor
 
@@ -112,12 +114,11 @@ class AdderBlock(nn.Module):
         *,
         adaptive: bool = False,
         gain: float = 0.1,
-        spread: float = 0.1,
+        size: float = 0.1,
     ) -> None:
         super().__init__()
         self.adaptive = adaptive
-        self.reach = math.inf
-        self.slack = 1.0
+        self.reach = 0.0
         self.frozen = False
         self.momentum = 0.1
         self.epsilon = 1e-5
@@ -127,13 +128,14 @@ class AdderBlock(nn.Module):
             self.project = nn.Conv2d(expansion, channels, 1, bias=False)
         self.gain = nn.Parameter(torch.full((channels,), gain))
         self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("size", torch.tensor(size))
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_variance", torch.ones(channels))
-        self.set_kernel(torch.randn(channels, channels, 3, 3) * spread)
+        self.set_kernel(torch.randn(channels, channels, 3, 3) * size)
 
     def kernel(self) -> Tensor:
         """The collapsed kernel, OIHW; differentiable."""
-        return self.plain if self.plain is not None else collapse_kernel(self.expand.weight, self.project.weight)
+        return self.size * (self.plain if self.plain is not None else collapse_kernel(self.expand.weight, self.project.weight))
 
     def kernel_parameters(self) -> list[Tensor]:
         """What the kernel is made of."""
@@ -142,10 +144,18 @@ class AdderBlock(nn.Module):
     @torch.no_grad()
     def set_kernel(self, kernel_oihw: Tensor) -> None:
         """Make ``kernel_oihw`` the kernel, by exact re-expansion where the block is wide."""
+        parameter = kernel_oihw / self.size
         if self.plain is not None:
-            self.plain.copy_(kernel_oihw)
+            self.plain.copy_(parameter)
         else:
-            self.expand.weight.copy_(re_expand_kernel(kernel_oihw, self.expand.weight, self.project.weight))
+            self.expand.weight.copy_(re_expand_kernel(parameter, self.expand.weight, self.project.weight))
+
+    @torch.no_grad()
+    def set_size(self, size: Tensor) -> None:
+        """Change the kernel's unit, not the kernel."""
+        kernel = self.kernel()
+        self.size.copy_(size)
+        self.set_kernel(kernel)
 
     def forward(self, x_nchw: Tensor, slope: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape; ``slope`` (C,) is the activation's where it is negative, 0 for ReLU."""
@@ -155,8 +165,16 @@ class AdderBlock(nn.Module):
         return finish(y, x_nchw, self.gain, self.bias, slope, statistics, live=live, epsilon=self.epsilon)
 
     def sums(self, x_nchw: Tensor) -> Tensor:
-        """-sum |x - w|, before the normalisation."""
-        return adder_sums(x_nchw, self.kernel(), adaptive=self.adaptive, reach=self.reach, slack=self.slack)
+        """-sum |x - w|, before the normalisation; rounded off while training."""
+        if self.training and self.reach:
+            return soft_sums(x_nchw, self.kernel(), self.reach * float(self.size))
+        return self.exact_sums(x_nchw, self.kernel())
+
+    def exact_sums(self, x_nchw: Tensor, kernel_oihw: Tensor) -> Tensor:
+        """-sum |x - w| of a kernel, with the gradients that the block has while training."""
+        if self.reach:
+            return soft_sums(x_nchw, kernel_oihw, self.reach * float(self.size), exact=True)
+        return adder_sums(x_nchw, kernel_oihw, adaptive=self.adaptive)
 
     def _observe(self, y_nchw: Tensor) -> tuple[Tensor, Tensor]:
         """The batch's statistics, also taken into the running ones."""

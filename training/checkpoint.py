@@ -15,7 +15,7 @@ from engine.storing import aside
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 2
+FORMAT = 3
 UNREADABLE = (
     *(OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, AttributeError),
     *(pickle.UnpicklingError, zipfile.BadZipFile),

@@ -44,6 +44,19 @@ def sums(x_nchw: Tensor, weight_oihw: Tensor) -> Tensor:
     return y.permute(0, 3, 1, 2)
 
 
+def soft_sums(x_nchw: Tensor, weight_oihw: Tensor, reach: float) -> Tensor:
+    """`sums` with |d| rounded off within ``reach`` (`training.adder.soft_sums`).
+
+    With c = clip(d, -reach, reach) a tap is c (2 d - c) / (2 reach): a subtraction, a maximum, a minimum and two multiply-adds.
+    """
+    outputs, inputs = weight_oihw.shape[:2]
+    x = channels_last(x_nchw)
+    y = x.new_empty(*x.shape[:3], outputs)
+    weight = weight_oihw.detach().permute(2, 3, 1, 0).contiguous()
+    run(_soft_sums_kernel(inputs, outputs), x, weight, x.new_tensor([reach]), y)
+    return y.permute(0, 3, 1, 2)
+
+
 def input_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor) -> Tensor:
     """The clipped gradient of `sums` by x: sum over windows of clip(w - x, -1, 1) g (AdderNet, arXiv 1912.13200, eq. 6).
 
@@ -126,6 +139,27 @@ def _sums_kernel(inputs: int, outputs: int) -> Any:
     total.compute_at(result, block)
     _accumulate(total, c, x, r, outputs)
     return compile_kernel(result, (source, weight, weight_sum))
+
+
+@functools.cache
+def _soft_sums_kernel(inputs: int, outputs: int) -> Any:
+    """x[c, x, y, n], w[o, c, kx, ky], reach; result[o, x, y, n]."""
+    source, weight, reach = images("441")
+    variables = c, x, y, n = [hl.Var(name) for name in "cxyn"]
+    padded, total, result = padded_with_zeros(source), hl.Func("total"), hl.Func("result")
+    x_padded = hl.Func("x_padded")
+    x_padded[c, x, y, n] = padded[c, x, y, n]
+    r = hl.RDom([(0, inputs), (0, 3), (0, 3)])
+    difference = x_padded[r.x, x + r.y - 1, y + r.z - 1, n] - weight[c, r.x, r.y, r.z]
+    near = hl.max(hl.min(difference, reach[0]), -reach[0])
+    total[c, x, y, n] = 0.0
+    total[c, x, y, n] += near * (2.0 * difference - near)
+    result[c, x, y, n] = total[c, x, y, n] * (-0.5 / reach[0])
+    block, strip = _strips(result, variables, outputs, FORWARD_PIXELS)
+    x_padded.compute_at(result, strip).bound(c, 0, inputs).vectorize(c, LANES)
+    total.compute_at(result, block)
+    _accumulate(total, c, x, r, outputs)
+    return compile_kernel(result, (source, weight, reach))
 
 
 @functools.cache

@@ -24,6 +24,16 @@ def sums(x_nchw: Tensor, weight_oihw: Tensor) -> Tensor:
     return total
 
 
+def soft_sums(x_nchw: Tensor, weight_oihw: Tensor, reach: float) -> Tensor:
+    """`sums` with |d| rounded off within ``reach``: d^2 / (2 reach) there, |d| - reach / 2 beyond."""
+    total = x_nchw.new_zeros(x_nchw.shape[0], weight_oihw.shape[0], *x_nchw.shape[2:])
+    for window_nhw, weight_o, _ in _taps(x_nchw, weight_oihw):
+        difference = window_nhw[:, None] - weight_o[:, None, None]
+        near = difference.clamp(-reach, reach)
+        total -= near * (2 * difference - near)
+    return total / (2 * reach)
+
+
 def input_gradient(x_nchw: Tensor, weight_oihw: Tensor, gradient_nchw: Tensor) -> Tensor:
     """The clipped gradient of `sums` by x: sum over windows of clip(w - x, -1, 1) g (AdderNet, arXiv 1912.13200, eq. 6)."""
     radius = weight_oihw.shape[-1] // 2

@@ -27,8 +27,17 @@ def supports(x_nchw: Tensor, weight_oihw: Tensor) -> bool:
 def sums(x_nchw: Tensor, weight_oihw: Tensor) -> Tensor:
     """-sum |x - w| over each zero-padded 3x3 window: (N, I, H, W) and (O, I, 3, 3) to (N, O, H, W)."""
     x, weight = x_nchw.contiguous(), weight_oihw.contiguous()
+    return _summed(x, weight, 0.0)
+
+
+def soft_sums(x_nchw: Tensor, weight_oihw: Tensor, reach: float) -> Tensor:
+    """`sums` with |d| rounded off within ``reach`` (`training.adder.soft_sums`)."""
+    return _summed(x_nchw.contiguous(), weight_oihw.contiguous(), reach)
+
+
+def _summed(x: Tensor, weight: Tensor, reach: float) -> Tensor:
     result = x.new_empty(x.shape[0], weight.shape[0], *x.shape[2:])
-    _sums[_grid(result)](x, weight, result, x.shape[1], weight.shape[0], x.shape[2], x.shape[3], PIXELS, CHANNELS)
+    _sums[_grid(result)](x, weight, result, reach, x.shape[1], weight.shape[0], x.shape[2], x.shape[3], PIXELS, CHANNELS, reach > 0)
     return result
 
 
@@ -48,7 +57,19 @@ def _grid(result: Tensor) -> tuple[int, int, int]:
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _sums(x, w, y, inputs, outputs, height, width, pixels: tl.constexpr, channels: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _sums(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    x,  # noqa: ANN001
+    w,  # noqa: ANN001
+    y,  # noqa: ANN001
+    reach,  # noqa: ANN001
+    inputs,  # noqa: ANN001
+    outputs,  # noqa: ANN001
+    height,  # noqa: ANN001
+    width,  # noqa: ANN001
+    pixels: tl.constexpr,
+    channels: tl.constexpr,
+    soft: tl.constexpr,
+):
     pixel = tl.program_id(0) * pixels + tl.arange(0, pixels)
     output = tl.program_id(1) * channels + tl.arange(0, channels)
     picture = tl.program_id(2).to(tl.int64)
@@ -62,7 +83,12 @@ def _sums(x, w, y, inputs, outputs, height, width, pixels: tl.constexpr, channel
             there = inside & (at_row >= 0) & (at_row < height) & (at_column >= 0) & (at_column < width)
             value = tl.load(plane + at_row * width + at_column, there, 0.0)
             weight = tl.load(w + (output * inputs + i) * 9 + tap, output < outputs, 0.0)
-            total -= tl.abs(value[None, :] - weight[:, None])
+            difference = value[None, :] - weight[:, None]
+            if soft:
+                near = tl.minimum(tl.maximum(difference, -reach), reach)
+                total -= near * (2 * difference - near) / (2 * reach)
+            else:
+                total -= tl.abs(difference)
     place = (picture * outputs + output[:, None]) * height * width + pixel[None, :]
     tl.store(y + place, total, inside[None, :] & (output < outputs)[:, None])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -136,33 +135,25 @@ class SESR(FloatNetwork):
 class AdderTraining:
     """How adder kernels learn. ``expansion``: channels that a kernel is expanded to, None for none.
 
-    ``adaptive`` scales the kernels' gradients as AdderNet does. ``reach``, first and last, clips x - w in them, ``slack`` divides w - x
-    before it is clipped to 1 in the inputs' (in units of the feature maps, whose standard deviation is some 0.1): both fall geometrically
-    over the first 0.8 of a run. From far to near the gradient goes from that of the squared difference to the true one, the difference's
-    sign. `AS_PUBLISHED` is AdderNet's way.
+    ``reach``, first and last, is within what differences are rounded off (`training.blocks.AdderBlock`), in standard deviations of a
+    layer's input: it falls geometrically over the first 0.8 of a run, from a layer that is almost a convolution to one that is almost the
+    adder layer that it will be. 0 is AdderNet's way, and ``adaptive`` then scales gradients as it does.
     """
 
     expansion: int | None = None
     adaptive: bool = False
-    reach: tuple[float, float] = (0.1, 0.01)
-    slack: tuple[float, float] = (0.02, 0.005)
+    reach: tuple[float, float] = (25.0, 0.08)
 
     def reach_at(self, done: float) -> float:
         """The reach when the part ``done`` of a run is done."""
-        return _falling(self.reach, done)
-
-    def slack_at(self, done: float) -> float:
-        """The slack when the part ``done`` of a run is done."""
-        return _falling(self.slack, done)
+        first, last = self.reach
+        return first if first == last else float(first * (last / first) ** min(1.0, done / 0.8))
 
 
-AS_PUBLISHED = AdderTraining(adaptive=True, reach=(math.inf, math.inf), slack=(1.0, 1.0))
+AS_PUBLISHED = AdderTraining(adaptive=True, reach=(0.0, 0.0))
 """Full-precision weight gradients at the adaptive rate, inputs' clipped at 1 (arXiv 1912.13200)."""
-
-
-def _falling(ends: tuple[float, float], done: float) -> float:
-    first, last = ends
-    return first if first == last else float(first * (last / first) ** min(1.0, done / 0.8))
+AGAIN = (0.25, 0.08)
+"""The reach of a run that starts from an adder network."""
 
 
 class AdderSESR(FloatNetwork):
@@ -183,10 +174,10 @@ class AdderSESR(FloatNetwork):
         self.register_buffer("no_slope", torch.zeros(spec.f), persistent=False)
 
     def progress(self, done: float) -> None:
-        """Set how sharp the gradients are."""
+        """Set within what differences are rounded off."""
         for block in self.body:
             assert isinstance(block, AdderBlock)
-            block.reach, block.slack = self.adder.reach_at(done), self.adder.slack_at(done)
+            block.reach = self.adder.reach_at(done)
 
     def head(self, y_n1hw: Tensor) -> Tensor:
         """The first block's output in channels-last memory and as precise as the picture, which the adder kernels want."""
@@ -204,8 +195,8 @@ def recompute_statistics(network: nn.Module, batches: Iterable[Tensor], *, keep:
     """Set every adder layer's normalisation to the statistics of ``batches`` (luma, N x 1 x H x W), as the network now is.
 
     Weights averaged over steps do not fit the averaged statistics; call this before validating or exporting them. With ``keep``
-    the network goes on computing the same, and only the split between normalisation, gain and bias changes: for training
-    a collapsed network further. Layer by layer, because a layer's statistics depend on those before it. Does nothing for a
+    the network goes on computing the same, and only the split between normalisation, gain and bias changes, and the kernels' unit: for
+    training a collapsed network further. Layer by layer, because a layer's statistics depend on those before it. Does nothing for a
     network without adder layers.
     """
     if not isinstance(network, AdderSESR):
@@ -215,6 +206,8 @@ def recompute_statistics(network: nn.Module, batches: Iterable[Tensor], *, keep:
     batches = [network.head(batch) for batch in batches]
     for index, block in enumerate(network.body):
         assert isinstance(block, AdderBlock)
+        if keep:
+            block.set_size(torch.stack([moments(x)[1] for x in batches]).mean().sqrt())
         observed = [moments(block.sums(x)) for x in batches]
         means, variances = (torch.stack(part) for part in zip(*observed, strict=True))
         mean = means.mean(0)

@@ -16,7 +16,7 @@ from training.blocks import CollapsibleLinear
 from training.growth import grow
 from training.loop import half_is_fast
 from training.models import find_model
-from training.network import AS_PUBLISHED, AdderTraining, Network, build, collapse_to_model, recompute_statistics
+from training.network import AGAIN, AS_PUBLISHED, AdderTraining, Network, build, collapse_to_model, recompute_statistics
 from training.quantise import FakeQuantised
 from training.validate import runner
 
@@ -51,22 +51,25 @@ def make_network(settings: Settings, batches: Sequence[Tensor] = ()) -> Network:
     activations that are quantised.
     """
     torch.manual_seed(settings.seed)
+    start = find_model(settings.start) if settings.start else None
     network = build(
         settings.spec,
         expansion=settings.feature_size,
         form="expanded" if settings.linear_block_type == "expanded" else "collapsed",
-        adder=adder_training(settings),
+        adder=adder_training(settings, start),
     )
-    if settings.start:
-        begin_from(network, find_model(settings.start), batches)
+    if start:
+        begin_from(network, start, batches)
     if not (settings.quant_W or settings.quant_A):
         return network
     return FakeQuantised(network, weights=settings.quant_W, activations=settings.quant_A, batches=batches)
 
 
-def adder_training(settings: Settings) -> AdderTraining:
-    """How a run's adder kernels learn."""
+def adder_training(settings: Settings, start: Model | None = None) -> AdderTraining:
+    """How a run's adder kernels learn, that begins from ``start``."""
     plan = AS_PUBLISHED if settings.recipe == "reference" else AdderTraining()
+    if start and start.spec.block == "adder" and plan.reach[0]:
+        plan = replace(plan, reach=AGAIN)
     return replace(plan, expansion=settings.adder_expansion or None, adaptive=settings.adaptive)
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 from engine.integer import CODE_MAX, INPUT_STEPS, SLOPE_MAX, SLOPE_ONE
 from engine.quantise import SMALLEST_RANGE, WEIGHT_MAX, Range, Ranges, integerise
 from training.activation import prelu
-from training.adder import adder_sums, finish
+from training.adder import finish
 from training.blocks import AdderBlock, CollapsibleLinear, identity_kernel
 from training.convolution import convolve
 from training.kernels import kernel_module
@@ -124,7 +124,7 @@ class FakeQuantised(Network):
             kernel, excess = block.kernel(), torch.zeros(())
             if self.weights and self.activations:
                 kernel, excess = on_input_codes(kernel, scale.detach(), zero.detach())
-            sums = adder_sums(x_nchw, kernel, adaptive=block.adaptive, reach=block.reach, slack=block.slack) - excess.view(-1, 1, 1)
+            sums = block.exact_sums(x_nchw, kernel) - excess.view(-1, 1, 1)
             statistics = block.running_mean.double(), block.running_variance.double()
             slope = torch.zeros_like(block.bias)
             return finish(sums, x_nchw, block.gain, block.bias, slope, statistics, live=False, epsilon=block.epsilon)

@@ -49,7 +49,7 @@ STATISTICS_STEP = 1 << 40
 COLLAPSE_SIDE = 64
 """Side in low-resolution pixels of what a stored model's collapse is measured on."""
 IMITATION_STEP = 1 << 41
-IMITATION_RATE = 1e-2
+IMITATION_RATE = 4e-2
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 BY_OPTIMISER: dict[str, dict[str, Any]] = {"soap": {"feature_size": 0, "learning_rate": 1e-2}, "adam": {}}
 """What suits an optimiser, unless it is given. Adam's are the defaults below, with the expansions above."""
-ADDER_RATE = 2e-3
-"""What suits SOAP where layers are adders: a longer step throws weights over their inputs."""
+ADDER_RATE = 5e-3
+"""What suits SOAP where layers are adders."""
 HR_PATCHES = {"ours": {2: 96, 3: 144, 4: 192}, "reference": {2: 128, 3: 150, 4: 200}}
 
 
@@ -75,7 +75,7 @@ class Settings:
     model_name: Annotated[str, "id and file name of the result (default: by its network)"] = ""
     start: Annotated[str, "model id or file whose weights to start from"] = ""
     revive: Annotated[bool, "give the start's channels that have become linear their nonlinearity back"] = False
-    imitate: Annotated[int, "steps in which adder layers first learn to give a convolution start's feature maps"] = 1000
+    imitate: Annotated[int, "steps in which adder layers first learn to give a convolution start's feature maps"] = 300
     teacher: Annotated[str, "model id or file to imitate"] = ""
     distil: Annotated[float, "share of the loss that compares with the teacher, 0 to 1"] = 0.0
     data: Annotated[str, "folder of training pictures"] = ""

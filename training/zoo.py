@@ -52,6 +52,8 @@ QUEUE = (
     "sesr-xl-x2-int8",
     "sesr-xl-x4-int8",
     "addersesr-xl-x4",
+    "addersesr-xl-x2-int8",
+    "addersesr-xl-x4-int8",
 )
 
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from training import adder, kernels_torch
-from training.adder import adder_sums, finish, moments
+from training.adder import adder_sums, finish, moments, soft_sums
 
 SHAPES = [
     (2, 16, 16, 9, 11),
@@ -83,31 +83,54 @@ def test_weight_gradient_points_to_smaller_squared_distances():
     torch.testing.assert_close(kernels_torch.weight_gradient(x, w.detach(), g), w.grad, rtol=1e-10, atol=1e-10)
 
 
+def rounded_off(x, w, reach):
+    """-sum h(x - w) in float64 by broadcasting; differentiable."""
+    windows = functional.unfold(functional.pad(x, (1, 1, 1, 1)), 3)[:, None]
+    difference = windows - w.flatten(1)[None, :, :, None]
+    away = torch.where(difference.abs() < reach, difference**2 / (2 * reach), difference.abs() - reach / 2)
+    return -away.sum(2).view(len(x), len(w), *x.shape[2:])
+
+
+@pytest.mark.parametrize("reach", [0.01, 0.5, 40])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_as_sharp_as_can_be_the_gradients_are_the_true_ones(shape):
+def test_rounded_off_sums_have_their_own_gradients(shape, reach):
     x, w, g = example(shape)
     leaves = [tensor.double().requires_grad_() for tensor in (x, w)]
-    windows = functional.unfold(functional.pad(leaves[0], (1, 1, 1, 1)), 3)[:, None]
-    sums = -(windows - leaves[1].flatten(1)[None, :, :, None]).abs().sum(2)
-    sums.backward(g.double().flatten(2))
-    sharp = 2.0**-12
+    expected = rounded_off(*leaves, reach)
+    expected.backward(g.double())
     x.requires_grad_()
     w.requires_grad_()
-    adder_sums(x, w, reach=sharp, slack=sharp).backward(g)
-    # Where x and w differ by less than that, the sign is not reached: a few of all taps.
-    for got, wanted in ((x.grad.double(), leaves[0].grad), (w.grad.double() / sharp, leaves[1].grad)):
-        assert (got - wanted).norm() < 0.03 * wanted.norm()
+    got = soft_sums(x, w, reach)
+    got.backward(g)
+    torch.testing.assert_close(got.double(), expected, rtol=1e-5, atol=2e-4)
+    for leaf, wanted in zip((x, w), leaves, strict=True):
+        assert (leaf.grad - wanted.grad).norm() < 1e-4 * wanted.grad.norm()
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_a_reach_clips_the_differences_that_weights_learn_from(shape):
-    x, w, g = example(shape)
-    patches = functional.unfold(functional.pad(x, (1, 1, 1, 1)), 3).double()[:, None]
-    clipped = (patches - w.double().flatten(1)[None, :, :, None]).clamp(-0.3, 0.3)
-    expected = (clipped * g.double().reshape(len(x), w.shape[0], 1, -1)).sum((0, 3)).view(w.shape)
-    w.requires_grad_()
-    adder_sums(x, w, reach=0.3).backward(g)
-    torch.testing.assert_close(w.grad.double(), expected, rtol=1e-5, atol=2e-3)
+@pytest.mark.parametrize("shape", SHAPES[:4], ids=str)
+def test_accumulated_taps_are_rounded_off_to_float64_rounding(shape):
+    x, w, _ = (tensor.double() for tensor in example(shape))
+    torch.testing.assert_close(kernels_torch.soft_sums(x, w, 0.5), rounded_off(x, w, 0.5), rtol=1e-12, atol=1e-12)
+
+
+def test_exact_sums_can_have_the_gradients_of_rounded_off_ones():
+    x, w, g = example(SHAPES[0])
+    gradients = []
+    for exact in (False, True):
+        leaves = [tensor.clone().requires_grad_() for tensor in (x, w)]
+        sums = soft_sums(*leaves, 0.5, exact=exact)
+        sums.backward(g)
+        gradients.append([leaf.grad for leaf in leaves])
+    torch.testing.assert_close(sums, adder_sums(x, w))
+    torch.testing.assert_close(*gradients)
+
+
+def test_a_far_reach_makes_a_convolution_of_it():
+    x, w, _ = (tensor.double() for tensor in example(SHAPES[0]))
+    reach = 100.0
+    squares = functional.conv2d(x**2, torch.ones_like(w), padding=1) + (w**2).sum((1, 2, 3)).view(-1, 1, 1)
+    convolved = functional.conv2d(x, w / reach, padding=1)
+    torch.testing.assert_close(kernels_torch.soft_sums(x, w, reach), convolved - squares / (2 * reach), rtol=1e-12, atol=1e-12)
 
 
 def finish_arguments(dtype, channels=16, seed=1):

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from engine.network import NetworkSpec
-from training.imitation import imitate, imitation_losses
+from training.blocks import identity_kernel
+from training.imitation import KERNEL_SIZE, imitate, imitation_losses, resemble
 from training.network import build
 
 
@@ -46,3 +47,18 @@ def test_the_identity_scores_about_one(twins):
     for slope in network.slopes():
         torch.nn.init.ones_(slope)
     assert [loss.item() for loss in imitation_losses(network, twin, luma(3))] == pytest.approx([1, 1], abs=1e-3)
+
+
+def test_a_layer_resembles_its_twins_from_the_start(twins):
+    """The larger its kernel beside its inputs, the nearer it is to a convolution."""
+    network, twin = twins
+    network.train().progress(0)
+    before = [loss.item() for loss in imitation_losses(network, twin, luma(100))]
+    resemble(network, twin, luma(100))
+    after = [loss.item() for loss in imitation_losses(network, twin, luma(100))]
+    kernels = [block.kernel() for block in network.body]
+    assert all(later < earlier for earlier, later in zip(before, after, strict=True))
+    for kernel, block, theirs in zip(kernels, network.body, twin.body, strict=True):
+        assert kernel.abs().mean().item() == pytest.approx(KERNEL_SIZE * block.size.item(), rel=1e-4)
+        wanted = theirs.collapse()[0] - identity_kernel(kernel)
+        torch.testing.assert_close(kernel / kernel.norm(), wanted / wanted.norm(), rtol=1e-4, atol=1e-6)

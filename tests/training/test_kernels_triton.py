@@ -16,7 +16,7 @@ SHAPES = [(1, 2, 17, 4, 5), (2, 17, 1, 1, 3), (1, 1, 2, 11, 13)]
 
 
 def check(device):
-    """Sums and input gradient are those of accumulated taps."""
+    """Sums, rounded-off sums and input gradient are those of accumulated taps."""
     from training import kernels_triton  # noqa: PLC0415 - needs Triton, and its environment set
 
     rng = torch.Generator().manual_seed(0)
@@ -26,6 +26,8 @@ def check(device):
         assert kernels_triton.supports(x.to(device), w.to(device)) == (device == "cuda")
         made = kernels_triton.sums(x.to(device), w.to(device)).cpu()
         torch.testing.assert_close(made, kernels_torch.sums(x, w), rtol=1e-5, atol=1e-4)
+        made = kernels_triton.soft_sums(x.to(device), w.to(device), 0.5).cpu()
+        torch.testing.assert_close(made, kernels_torch.soft_sums(x, w, 0.5), rtol=1e-5, atol=1e-4)
         made = kernels_triton.input_gradient(x.to(device), w.to(device), g.to(device)).cpu()
         torch.testing.assert_close(made, kernels_torch.input_gradient(x, w, g), rtol=1e-5, atol=1e-4)
 

@@ -124,19 +124,39 @@ def test_a_trained_network_becomes_a_model():
     assert model.about["licence"] == "CC0-1.0"
 
 
-def test_gradients_get_sharper_as_a_run_goes_on():
+def test_adder_layers_get_sharper_as_a_run_goes_on():
     network = make(SPECS[0])
     ways = []
     for done in (0, 0.4, 0.8, 1):
         network.progress(done)
-        ways.append((network.body[0].reach, network.body[0].slack))
-    reach, slack = AdderTraining().reach, AdderTraining().slack
-    assert ways[0] == (reach[0], slack[0])
-    assert ways[1] == pytest.approx(((reach[0] * reach[1]) ** 0.5, (slack[0] * slack[1]) ** 0.5))
-    assert ways[2] == ways[3] == (reach[1], slack[1])
+        ways.append(network.body[0].reach)
+    first, last = AdderTraining().reach
+    assert ways == pytest.approx([first, (first * last) ** 0.5, last, last])
     published = AdderSESR(SPECS[0], expansion=16, adder=AS_PUBLISHED)
     published.progress(0.5)
-    assert (published.body[0].reach, published.body[0].slack) == (np.inf, 1)
+    assert published.body[0].reach == 0
+
+
+def test_what_is_validated_and_shipped_is_not_rounded_off():
+    network = make(SPECS[0]).train()
+    network.progress(0)
+    x = torch.rand(1, SPECS[0].f, 12, 12)
+    rounded_off = network.body[0].sums(x)
+    network.eval()
+    exact = network.body[0].sums(x)
+    assert (rounded_off - exact).abs().min() > 0.1
+    network.progress(1)
+    assert torch.equal(network.body[0].sums(x), exact)
+
+
+def test_a_kernels_unit_changes_nothing_but_how_far_a_step_goes():
+    block = make(SPECS[0]).body[0].eval()
+    x = torch.rand(1, SPECS[0].f, 12, 12)
+    before, parameter = block.sums(x), block.kernel_parameters()[0].clone()
+    block.set_size(block.size * 2)
+    torch.testing.assert_close(block.sums(x), before)
+    if block.plain is not None:
+        torch.testing.assert_close(block.plain, parameter / 2)
 
 
 def test_only_an_adder_spec_makes_an_adder_network():

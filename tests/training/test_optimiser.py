@@ -43,3 +43,10 @@ def test_adam_hurries_adder_kernels():
     kernels = [way for key, way in ways.items() if key.startswith("body.0.") and way > 2 * RATE]
     assert kernels
     assert kernels == pytest.approx([RATE * HURRY] * len(kernels), rel=1e-3)
+
+
+def test_soap_hurries_adder_kernels_alone():
+    network = build(NetworkSpec(2, 2, 8, "adder"), expansion=0)
+    hurried = [group["params"] for group in make_optimiser("soap", network, RATE).param_groups if group.get("hurry") == HURRY]
+    kernels = [part for block in network.body for part in block.kernel_parameters()]
+    assert [{id(part) for part in parts} for parts in hurried] == [{id(part) for part in kernels}]
