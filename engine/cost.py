@@ -192,7 +192,7 @@ def _beside_taps(spec: NetworkSpec, precision: Precision) -> _Ops:
     f, body, out = spec.f, spec.f * spec.m, spec.scale**2
     adder, prelu = spec.block == "adder", spec.activation == "prelu"
     if precision == "int8":
-        return _beside_taps_int8(f, body, out, prelu=not adder and prelu)
+        return _beside_taps_int8(f, body, out, prelu=prelu)
     multiplies = body * (adder + prelu)
     additions = 1 + f + body + out  # centring, biases
     additions += body * adder + f + out  # residuals: an adder block's, the long one, the input's

@@ -8,7 +8,7 @@ layer sees is coarser than it has to be::
     x      = floor(1024 * Y + 1/2) - 512                                    16-bit luma, z = 0, so zero padding is code 0
     first  = rescale(conv(x, w), 0)                                         u8, its own S and z: nothing clips it
     body   = rescale(conv(c - z, w), c - z)   or   rescale(sad(c, w), c)    u8; ReLU is the clamp at 0, so z = 0 from here on
-             or, with PReLU, prelu(rescale(conv(c - z, w), c - z))          u8, each layer its own S and z
+             or, with PReLU, prelu(rescale(...)) of the same                u8, each layer its own S and z
     skip   = (first * A + body * B + C) >> shift                            s16, z = 0: the long residual
     Y_out  = clip(float32(conv(skip, w) + bias) * multiplier + Y, 0, 1)     each float32 operation rounded once
 
@@ -135,7 +135,7 @@ class IntegerNetwork:
 def tensor_shapes(spec: NetworkSpec, *, slopes: bool) -> dict[str, tuple[tuple[int, ...], str]]:
     """Name, shape and dtype of every tensor of the integer form (`engine.weights.Model.int8`, in files prefixed ``int8.``).
 
-    With ``slopes`` its activation is PReLU, which adder networks do not have here.
+    With ``slopes`` its activation is PReLU.
     """
     shapes: dict[str, tuple[tuple[int, ...], str]] = {}
     for layer in spec.layers[:-1]:
@@ -216,7 +216,7 @@ def _layer(name: str, int8: Mapping[str, NDArray[Any]]) -> IntegerLayer:
 
 
 def _check_tensors(spec: NetworkSpec, int8: Mapping[str, NDArray[Any]], name: str) -> None:
-    expected = tensor_shapes(spec, slopes=spec.block == "convolution" and has_slopes(int8))
+    expected = tensor_shapes(spec, slopes=has_slopes(int8))
     if wrong := sorted(expected.keys() ^ int8.keys()):
         raise ModelError(f"{name}: the int8 form does not fit its network: {', '.join(wrong)} missing or unknown")
     for key, (shape, dtype) in expected.items():

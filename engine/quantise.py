@@ -77,11 +77,8 @@ class Ranges:
 def quantise(model: Model, pictures: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
     """Post-training quantisation: `Model.int8` for a model, its ranges watched on luma ``pictures`` (H, W) in [0, 1].
 
-    Raises ModelError for adder networks with PReLU, whose integer form has ReLU alone, and for slopes that are not between -1 and 1:
-    cutting them off is not quantisation.
+    Raises ModelError for slopes that are not between -1 and 1: cutting them off is not quantisation.
     """
-    if model.spec.block == "adder" and model.spec.activation != "relu":
-        raise ModelError(f"{model.id}: an adder network's int8 form needs ReLU, this one has PReLU; train it with --quant-W --quant-A")
     for name, slope in model.tensors.items():
         if name.endswith(".slope") and np.abs(slope).max() > 1:
             raise ModelError(f"{model.id}: {name} leaves -1 to 1, which the int8 form has; train it with --quant-W --quant-A")
@@ -131,11 +128,13 @@ def _convolution(layer: Layer, tensors: Mapping[str, NDArray[np.float32]], sourc
     codes, scales = _weight_codes(kernel)
     ratio = source.scale / target.scale
     rescale = _rescale(layer, codes, scales * ratio, ratio, tensors[f"{layer.name}.bias"].astype(np.float64) / target.scale)
+    return IntegerLayer(codes, rescale, target.scale, target.zero, _slope_codes(layer, tensors))
+
+
+def _slope_codes(layer: Layer, tensors: Mapping[str, NDArray[np.float32]]) -> NDArray[np.int16] | None:
     slope = tensors.get(f"{layer.name}.slope")
-    return IntegerLayer(codes, rescale, target.scale, target.zero, None if slope is None else _slope_codes(slope))
-
-
-def _slope_codes(slope: NDArray[np.float32]) -> NDArray[np.int16]:
+    if slope is None:
+        return None
     return np.clip(np.floor(slope.astype(np.float64) * SLOPE_ONE + 0.5), -SLOPE_MAX, SLOPE_MAX).astype(np.int16)
 
 
@@ -149,7 +148,8 @@ def _adder(layer: Layer, tensors: Mapping[str, NDArray[np.float32]], source: Ran
     excess = np.abs(weight - inside).sum((1, 2, 3))
     ratio = source.scale / target.scale
     bias = (tensors[f"{layer.name}.bias"] + multiplier * excess) / target.scale - source.zero * ratio
-    return IntegerLayer(codes, _rescale(layer, codes, multiplier * ratio, ratio, bias), target.scale, target.zero)
+    rescale = _rescale(layer, codes, multiplier * ratio, ratio, bias)
+    return IntegerLayer(codes, rescale, target.scale, target.zero, _slope_codes(layer, tensors))
 
 
 def _last(layer: Layer, tensors: Mapping[str, NDArray[np.float32]], input_scale: float) -> LastLayer:

@@ -42,15 +42,13 @@ class FakeQuantised(Network):
     a learned range, and the input luma to 1/1024; PReLU takes rounded codes, and slopes that are not below 1 count as just below.
     Normalisation is frozen. The ranges start from ``batches`` (luma, N x 1 x H x W), or from the first batch that is trained on.
 
-    Raises ValueError for adder networks with PReLU, and for expanded blocks with ``weights``: they have no kernel to quantise.
+    Raises ValueError for expanded blocks with ``weights``: they have no kernel to quantise.
     """
 
     known: Tensor
 
     def __init__(self, network: FloatNetwork, *, weights: bool = True, activations: bool = True, batches: Iterable[Tensor] = ()) -> None:
         super().__init__()
-        if network.spec.block == "adder" and network.spec.activation != "relu":
-            raise ValueError("an adder network's quantisation-aware training needs ReLU: build it from a spec with activation 'relu'")
         if weights and network.first.form == "expanded":
             raise ValueError("expanded blocks have no kernel to quantise: train the collapsed form")
         self.spec = network.spec
@@ -126,7 +124,7 @@ class FakeQuantised(Network):
                 kernel, excess = on_input_codes(kernel, scale.detach(), zero.detach())
             sums = block.exact_sums(x_nchw, kernel) - excess.view(-1, 1, 1)
             statistics = block.running_mean.double(), block.running_variance.double()
-            slope = torch.zeros_like(block.bias)
+            slope = (torch.ones_like if self.spec.activation == "prelu" else torch.zeros_like)(block.bias)
             return finish(sums, x_nchw, block.gain, block.bias, slope, statistics, live=False, epsilon=block.epsilon)
         assert isinstance(block, CollapsibleLinear)
         total = self._convolve(block, x_nchw) + x_nchw

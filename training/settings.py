@@ -66,7 +66,7 @@ class Settings:
     m: Annotated[int, "number of 3x3 blocks"] = 5
     int_features: Annotated[int, "channels of the collapsed network"] = 16
     feature_size: Annotated[int, "channels that a linear block expands to; 0 trains the collapsed kernel itself"] = 256
-    activation: Annotated[Activation, "prelu, a slope a channel, or relu, which adder networks of 8 bits have anyway"] = "prelu"
+    activation: Annotated[Activation, "prelu, a slope a channel, or relu, which takes a little less time in 8 bits"] = "prelu"
     linear_block_type: Annotated[LinearBlock, "how blocks are trained, and whether they are adder layers"] = "collapsed"
     adder_expansion: Annotated[int, "channels that an adder block's kernel is expanded to in training (0: not expanded)"] = 0
     adaptive: Annotated[bool, "scale adder kernels' gradients as AdderNet does"] = False
@@ -128,8 +128,7 @@ class Settings:
     def spec(self) -> NetworkSpec:
         """The network to train."""
         block: Block = "adder" if self.linear_block_type == "collapsed_adder" else "convolution"
-        needs_relu = block == "adder" and (self.quant_W or self.quant_A)
-        return NetworkSpec(self.scale, self.m, self.int_features, block, "relu" if needs_relu else self.activation)
+        return NetworkSpec(self.scale, self.m, self.int_features, block, self.activation)
 
     @property
     def name(self) -> str:

@@ -109,8 +109,7 @@ class NetworkStep(QWidget):
 
     def _spec(self, preset: str) -> NetworkSpec:
         kind: Block = "adder" if self.block == "collapsed_adder" else "convolution"
-        needs_relu = kind == "adder" and self.quantised.isChecked()
-        return NetworkSpec(int(self.scale.value() or 2), *PRESETS[preset], kind, "relu" if needs_relu else "prelu")
+        return NetworkSpec(int(self.scale.value() or 2), *PRESETS[preset], kind)
 
     def _chosen(self) -> None:
         for value, card in (*self.presets.items(), *self.blocks.items()):

@@ -67,12 +67,12 @@ def _body(adder: bool, channels: int, skip: bool, prelu: bool, kernels: Kernels)
         kind = "convolution_u8" if kernels.dots_bytes else "convolution_s16"
         return Shape(f"{kind}.build", (channels, skip, body_register(channels, kernels.register), prelu))
     if not kernels.sums_bytes:
-        return Shape("adder_u8_lanes.build", (channels, skip))
+        return Shape("adder_u8_lanes.build", (channels, skip, prelu))
     if kernels.packs_sums == TWICE and channels == PACKED_TWICE:
-        return Shape("adder_u8_twice.build", (skip,))
+        return Shape("adder_u8_twice.build", (skip, prelu))
     if not kernels.packs_sums and channels == SUMS_IN_WORDS:
-        return Shape("adder_u8_words.build", (skip, kernels.register))
-    return Shape("adder_u8.build", (channels, skip, kernels.packs_sums > 0))
+        return Shape("adder_u8_words.build", (skip, kernels.register, prelu))
+    return Shape("adder_u8.build", (channels, skip, kernels.packs_sums > 0, prelu))
 
 
 def _first(layer: IntegerLayer, channels: int) -> tuple[View, ...]:

@@ -35,7 +35,7 @@ def plan(scale: int, network: IntegerNetwork, kernels: Kernels) -> Plan:
     ]
     for layer, output in zip(network.body, maps[1:], strict=True):
         skip = layer is network.body[-1]
-        kernel = kernels.get(Shape("planes_adder.build", (skip,)))
+        kernel = kernels.get(Shape("planes_adder.build", (skip, layer.slope is not None)))
         constants = constant(planes_adder.constants(layer, network.skip if skip else None))
         reads = (len(steps) - 1, 1) if skip else (len(steps) - 1,)
         steps.append(Step(kernel, reads, (constants,), 1, output))

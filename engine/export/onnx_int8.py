@@ -1,7 +1,7 @@
 """The integer form (`engine.integer`) as an ONNX graph.
 
-Adder networks are exact: codes are whole numbers in float32, sums stay below 2^24, and each layer's rescale is done in int32.
-Only the last layer's sums round, as float32 does.
+Adder networks are exact: codes are whole numbers in float32, sums stay below 2^24, each layer's rescale is done in int32 and PReLU
+in int64. Only the last layer's sums round, as float32 does.
 
 Convolution networks are QDQ: the body is written dequantise - convolve - quantise, which ONNX Runtime fuses to QLinearConv
 (uint8 activations, int8 weights with a scale a channel). It has no operator that adds a residual before it rounds, so codes
@@ -24,7 +24,7 @@ from engine import integer
 from engine.export.integer_values import Codes, last_values, network_values
 from engine.export.onnx_adder import Layout, adder_layer, column
 from engine.export.onnx_output import OutputLayer
-from engine.integer import CODE_MAX, INPUT_STEPS
+from engine.integer import CODE_MAX, INPUT_STEPS, SLOPE_MAX, SLOPE_ONE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 Identity = Literal["added", "folded"]
 INT8_MAX = 127
 SMALLEST_SCALE = 1e-12
-FLOAT, INT32 = 1, 6
+FLOAT, INT32, INT64 = 1, 6, 7
 """Types to cast to, in ONNX's numbering."""
+LIFT = 2**32
+SLOPE_SHIFT = SLOPE_ONE.bit_length() - 1
 
 
 def integer_features(nodes: Nodes, y: str, model: Model, identity: Identity) -> tuple[str, OutputLayer]:
@@ -94,11 +96,39 @@ def rescaled(n: Nodes, name: str, form: IntegerLayer, accumulator: str, residual
         codes = n.add("Mul", [codes, n.constant(f"{name}.residual.factor", np.int32(rescale.residual))], f"{name}.residual")
         total = n.add("Add", [total, codes], f"{name}.with_residual")
     total = n.add("Add", [total, n.constant(f"{name}.bias", bias)], f"{name}.biased")
-    total = n.add("Max", [total, n.constant(f"{name}.lowest", np.int32(0))], f"{name}.positive")  # division rounds towards zero
-    codes = n.add("Div", [total, n.constant(f"{name}.divisor", np.int32(1 << rescale.shift))], f"{name}.shifted")
-    codes = n.add("Min", [codes, n.constant(f"{name}.highest", np.int32(CODE_MAX))], f"{name}.clamped")
+    if form.slope is not None:
+        codes = _activated(n, name, form, total, dimensions)
+    else:
+        total = n.add("Max", [total, n.constant(f"{name}.lowest", np.int32(0))], f"{name}.positive")  # division rounds towards zero
+        codes = n.add("Div", [total, n.constant(f"{name}.divisor", np.int32(1 << rescale.shift))], f"{name}.shifted")
+        codes = n.add("Min", [codes, n.constant(f"{name}.highest", np.int32(CODE_MAX))], f"{name}.clamped")
     codes = n.add("Cast", [codes], f"{name}.float", to=FLOAT)
     return n.add("Sub", [codes, n.constant(f"{name}.zero", np.float32(form.zero))], f"{name}.codes")
+
+
+def _activated(n: Nodes, name: str, form: IntegerLayer, total: str, dimensions: int) -> str:
+    """`engine.integer`'s PReLU: from what is still to be shifted, int32, to codes from 0 to 255, int64."""
+    assert form.slope is not None
+    wide = n.add("Cast", [total], f"{name}.wide", to=INT64)
+    above = _shifted(n, f"{name}.above", wide, form.rescale.shift)
+    above = n.add("Max", [above, n.constant(f"{name}.above.lowest", np.int64(-SLOPE_ONE))], f"{name}.above.not_below")
+    above = n.add("Min", [above, n.constant(f"{name}.above.highest", np.int64(SLOPE_MAX))], f"{name}.above.clamped")
+    slope = n.constant(f"{name}.slope", form.slope.astype(np.int64).reshape(-1, *[1] * dimensions))
+    below = n.add("Mul", [above, slope], f"{name}.sloped")
+    below = n.add("Add", [below, n.constant(f"{name}.half_a_slope", np.int64(SLOPE_ONE // 2))], f"{name}.sloped.half")
+    below = _shifted(n, f"{name}.below", below, SLOPE_SHIFT)
+    larger = n.add("Max", [above, below], f"{name}.larger")
+    codes = n.add("Add", [larger, n.constant(f"{name}.code_of_0", np.int64(form.zero))], f"{name}.with_zero")
+    codes = n.add("Max", [codes, n.constant(f"{name}.lowest_code", np.int64(0))], f"{name}.not_below")
+    return n.add("Min", [codes, n.constant(f"{name}.highest_code", np.int64(CODE_MAX))], f"{name}.clamped")
+
+
+def _shifted(n: Nodes, name: str, x: str, shift: int) -> str:
+    """The shift to the right of int64 numbers above -2^32. Division rounds towards zero, so they are lifted above it first."""
+    lift = LIFT >> shift
+    lifted = n.add("Add", [x, n.constant(f"{name}.lift", np.int64(lift << shift))], f"{name}.lifted")
+    quotient = n.add("Div", [lifted, n.constant(f"{name}.divisor", np.int64(1 << shift))], f"{name}.quotient")
+    return n.add("Sub", [quotient, n.constant(f"{name}.lift.shifted", np.int64(lift))], f"{name}.shifted")
 
 
 class _IntegerSums:

@@ -43,12 +43,12 @@ EIGHT = 2 * LANES
 lane, half, eight, group, column, row = (hl.Var(name) for name in ("lane", "half", "eight", "group", "column", "row"))
 
 
-def build(channels: int, skip: bool = False, packed: bool = False) -> Definition:
+def build(channels: int, skip: bool = False, packed: bool = False, prelu: bool = False) -> Definition:
     """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights u8 (8, 4, 2, C/8, C/8, 3, 3), the table (C, 6); output u8.
 
     The weights' dimensions: input of its group; lane, vector of two and eight of an output (see `_of_output`); group of inputs; kernel
     column and row. With ``skip``, the last layer of the body: its second input is the first layer's output u8, its last one the long
-    residual's four numbers, and its output their sum in s16.
+    residual's four numbers, and its output their sum in s16. With ``prelu`` that is the activation, else ReLU.
     """
     source, early = features("source", hl.UInt(8), channels), features("early", hl.UInt(8), channels)
     groups = channels // BYTES
@@ -68,7 +68,7 @@ def build(channels: int, skip: bool = False, packed: bool = False) -> Definition
     total[o, x, y] += hl.cast(kind, sums[*_of_output(o, packed), x, y, r.x, r.y, r.z])
 
     layer = hl.Func("layer")
-    codes = rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table)
+    codes = rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table, prelu=prelu)
     layer[o, x, y] = with_skip(codes, early, factors) if skip else hl.cast(hl.UInt(8), codes)
     (_add_packed if packed else _add)(total, block_of_pixels(layer, channels, PIXELS_PACKED if packed else PIXELS), (r.x, r.y, r.z))
     if channels <= 2 * BYTES:

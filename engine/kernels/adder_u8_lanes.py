@@ -15,10 +15,10 @@ LANES = 16
 U16_END = 2**16
 
 
-def build(channels: int, skip: bool = False) -> Definition:
+def build(channels: int, skip: bool = False, prelu: bool = False) -> Definition:
     """Inputs: x (C, W, H) u8 padded by 1 with its zero point, weights u8 (C outputs, C inputs, 3, 3), table (C, 6); output u8.
 
-    ``skip`` as in `adder_u8`.
+    ``skip`` and ``prelu`` as in `adder_u8`.
     """
     source, early = features("source", hl.UInt(8), channels), features("early", hl.UInt(8), channels)
     weights = dense("weights", hl.UInt(8), (channels, channels, 3, 3))
@@ -31,7 +31,7 @@ def build(channels: int, skip: bool = False) -> Definition:
     total[o, x, y] += hl.cast(sums, hl.absd(source[r.x, x + r.y - 1, y + r.z - 1], weights[o, r.x, r.y, r.z]))
 
     layer = hl.Func("layer")
-    codes = rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table)
+    codes = rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table, prelu=prelu)
     layer[o, x, y] = with_skip(codes, early, factors) if skip else hl.cast(hl.UInt(8), codes)
 
     hold_in_registers(layer, total, (r.x, r.y, r.z), channels, PIXELS, min(LANES, channels))

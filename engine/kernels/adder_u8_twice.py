@@ -21,11 +21,11 @@ EIGHT = 2 * LANES
 lane, vector, lanes, pair, group, column, row = (hl.Var(name) for name in ("lane", "vector", "lanes", "pair", "group", "column", "row"))
 
 
-def build(skip: bool = False) -> Definition:
-    """Inputs: x (16, W, H) u8 padded by 1 with its zero point, weights u8 (8, 4, 4, 2, 3, 3), the table (16, 5); output u8.
+def build(skip: bool = False, prelu: bool = False) -> Definition:
+    """Inputs: x (16, W, H) u8 padded by 1 with its zero point, weights u8 (8, 4, 4, 2, 3, 3), the table (16, 6); output u8.
 
     The weights' dimensions: input of its group; lane and vector of an output (output o: lane 2 (o // 8) + o % 2 of vector o // 2 % 4, which
-    is where packing leaves it); group of inputs; kernel column and row. ``skip`` as in `adder_u8`.
+    is where packing leaves it); group of inputs; kernel column and row. ``skip`` and ``prelu`` as in `adder_u8`.
     """
     source, early = features("source", hl.UInt(8), CHANNELS), features("early", hl.UInt(8), CHANNELS)
     weights = dense("weights", hl.UInt(8), (BYTES, LANES, VECTORS, GROUPS, 3, 3))
@@ -43,7 +43,7 @@ def build(skip: bool = False) -> Definition:
     total[o, x, y] += hl.saturating_cast(hl.UInt(16), result)  # no result is that large, but this is the instruction
 
     layer = hl.Func("layer")
-    codes = rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table)
+    codes = rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table, prelu=prelu)
     layer[o, x, y] = with_skip(codes, early, factors) if skip else hl.cast(hl.UInt(8), codes)
     _add_packed(total, _blocks(layer), r)
     _schedule_results(sums, once, total, byte.x, r.x)

@@ -19,12 +19,12 @@ GROUPS = CHANNELS // BYTES
 lane, vector, word, group, column, row = (hl.Var(name) for name in ("lane", "vector", "word", "group", "column", "row"))
 
 
-def build(skip: bool = False, register: int = 32) -> Definition:
-    """Inputs: x (16, W, H) u8 padded by 1 with its zero point, weights u8 (8, L, 16/L, 2, 3, 3), the table (16, 5); output u8.
+def build(skip: bool = False, register: int = 32, prelu: bool = False) -> Definition:
+    """Inputs: x (16, W, H) u8 padded by 1 with its zero point, weights u8 (8, L, 16/L, 2, 3, 3), the table (16, 6); output u8.
 
     L is the number of 64-bit lanes of a ``register`` of so many bytes. The weights' dimensions: input of its group; lane and vector of an
     output; group of inputs; kernel column and row. Even and odd outputs alternate between two vectors, so that both together, one shifted
-    by half a lane, are the outputs in their order. ``skip`` as in `adder_u8`.
+    by half a lane, are the outputs in their order. ``skip`` and ``prelu`` as in `adder_u8`.
     """
     lanes = register // BYTES
     source, early = features("source", hl.UInt(8), CHANNELS), features("early", hl.UInt(8), CHANNELS)
@@ -45,7 +45,7 @@ def build(skip: bool = False, register: int = 32) -> Definition:
     total[o, x, y] = hl.extract_bits(hl.UInt(32), both[o // 2 % lanes, o // (2 * lanes), x, y], 32 * (o % 2))
 
     layer, codes = hl.Func("layer"), hl.Func("codes")
-    codes[o, x, y] = rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table)
+    codes[o, x, y] = rescaled(widen(total[o, x, y]), widen(source[o, x, y]), table, prelu=prelu)
     layer[o, x, y] = with_skip(codes[o, x, y], early, factors) if skip else hl.cast(hl.UInt(8), codes[o, x, y])
     block = block_of_pixels(layer, CHANNELS, PIXELS[register])
     codes.compute_at(block).vectorize(o).unroll(x)  # or Halide would narrow them by shuffles, which run on the unit of `vpsadbw` too

@@ -53,15 +53,19 @@ VECTORS = {
     "vpackusdw": Vector(F38, P66, 0x2B),
     "vpackuswb": Vector(F0, P66, 0x67),
     "vpaddd": Vector(F0, P66, 0xFE),
+    "vpaddsw": Vector(F0, P66, 0xED),
     "vpaddusw": Vector(F0, P66, 0xDD),
     "vpaddw": Vector(F0, P66, 0xFD),
     "vpbroadcastd": Vector(F38, P66, 0x58),
+    "vpbroadcastw": Vector(F38, P66, 0x79),
     "vpdpwssd": Vector(F38, P66, 0x52),
     "vpermt2d": Vector(F38, P66, 0x7E),
     "vpmaxsd": Vector(F38, P66, 0x3D),
+    "vpmaxsw": Vector(F0, P66, 0xEE),
     "vpminsd": Vector(F38, P66, 0x39),
     "vpminuw": Vector(F38, P66, 0x3A),
     "vpmovdw to memory": Vector(F38, PF3, 0x33, stores=True),
+    "vpmulhrsw": Vector(F38, P66, 0x0B),
     "vpmulld": Vector(F38, P66, 0x40),
     "vpord": Vector(F0, P66, 0xEB),
     "vpslld": Vector(F0, P66, 0x72, extension=6),
@@ -76,7 +80,7 @@ VECTORS = {
     "vpxord": Vector(F0, P66, 0xEF),
     "vshufi32x4": Vector(F3A, P66, 0x43),
 }
-TWO_OPERANDS = frozenset({"vcvtdq2ps", "vmovdqu64", "vmovdqu64 to memory", "vpbroadcastd", "vpmovdw to memory"})
+TWO_OPERANDS = frozenset({"vcvtdq2ps", "vmovdqu64", "vmovdqu64 to memory", "vpbroadcastd", "vpbroadcastw", "vpmovdw to memory"})
 """Instructions without a first source."""
 
 

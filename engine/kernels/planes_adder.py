@@ -11,6 +11,7 @@ that `vpunpcklbw` and `vpunpckhbw` widen are in the same order, and `vpackuswb` 
 
 The way back to 8 bits is `vpdpwssd` twice, on pairs of 16-bit numbers: sum and identity, and both again. That halves the factors, the
 sum's into two halves and the identity's into a high and a low part; what is subtracted to make numbers signed is made up for in the bias.
+PReLU is `vpmulhrsw` and the larger of the two, on results of 16 bits that `vpackssdw` has clamped.
 """
 
 from __future__ import annotations
@@ -49,8 +50,10 @@ TOGETHER = 8
 FOURS = 0x94
 """Of sixteen bytes: the first and second four for four pixels, the second and third for the next four."""
 SIGN, BYTE_LIMIT, LOW_HALF = np.full(32, 0x8000, np.uint16), np.full(32, 255, np.uint16), np.full(16, 0xFFFF, np.uint32)
-RESCALE_AT, SKIP_AT, WEIGHTS_AT = 3 * REGISTER, 7 * REGISTER, 8 * REGISTER
+RESCALE_AT, SKIP_AT, ACTIVATION_AT, WEIGHTS_AT = 3 * REGISTER, 7 * REGISTER, 8 * REGISTER, 9 * REGISTER
 NUMBER, NUMBERS_AN_OUTPUT = 4, 4
+SLOPES_BYTES = 2
+"""A PReLU's slope, 16 bits; the output's zero point follows after all 16 of them."""
 ROW_OF_WEIGHTS = CHANNELS * NUMBER
 AHEAD = 2 * REGISTER
 """How far ahead the lowest row, whose bytes are new, is brought into the caches: there are too many planes for a processor to guess."""
@@ -81,13 +84,16 @@ def constants(layer: IntegerLayer, skip: Skip | None) -> NDArray[np.uint8]:
     if skip is not None:
         long[0], long[1:] = paired(np.array(skip.first), np.array(skip.body)), np.array([skip.bias, skip.shift]).astype(np.uint32)
     fours = np.pad(layer.weight, ((0, 0), (0, 0), (0, 0), (0, 1))).transpose(1, 2, 0, 3)  # input, row, output, taps
-    return registers(SIGN, BYTE_LIMIT, LOW_HALF, np.stack(by_output, 1), long, np.ascontiguousarray(fours, np.uint8))
+    slopes = np.zeros(CHANNELS, np.int16) if layer.slope is None else layer.slope
+    activation = np.append(slopes, np.int16(layer.zero)).astype(np.int16)
+    return registers(SIGN, BYTE_LIMIT, LOW_HALF, np.stack(by_output, 1), long, activation, np.ascontiguousarray(fours, np.uint8))
 
 
-def build(skip: bool = False) -> Program:
+def build(skip: bool = False, prelu: bool = False) -> Program:
     """From planes u8 padded by 1, to planes u8; with ``skip``, the body's last layer, the first layer's planes come second.
 
-    Then the result is their long residual, s16 in pairs of channels: planes of 32-bit numbers.
+    Then the result is their long residual, s16 in pairs of channels: planes of 32-bit numbers. With ``prelu`` that is the activation,
+    else ReLU.
     """
     a = begun({DISTANCE: SOURCE_ROW, "r15": SOURCE_PLANE, "r9": TARGET_PLANE} | ({"rbp": EARLY} if skip else {}))
     a.vector("vpxord", NOUGHT, NOUGHT, NOUGHT)
@@ -99,7 +105,7 @@ def build(skip: bool = False) -> Program:
             a.vector("vmovdqu64", register, SIGNS)
         for first in range(0, CHANNELS, TOGETHER):
             _sums(a, first)
-            _results(a, first, skip)
+            _results(a, first, skip, prelu)
 
     source = Stream(SOURCE, SOURCE_ROW, "rsi", "r12", BLOCK)
     target = Stream(TARGET, TARGET_ROW, "rdx", "r13", BLOCK * (NUMBER if skip else 1))
@@ -140,7 +146,7 @@ def _sums(a: Assembler, first: int) -> None:
     a.repeat("rbx", channel)
 
 
-def _results(a: Assembler, first: int, skip: bool) -> None:
+def _results(a: Assembler, first: int, skip: bool, prelu: bool) -> None:
     """From the sums to the target's planes."""
     a.move("rbx", "r13")
     a.move("rax", "r12")
@@ -153,7 +159,12 @@ def _results(a: Assembler, first: int, skip: bool) -> None:
         halves = output, TOGETHER + output
         for half, (sums, widen) in enumerate(zip(halves, ("vpunpcklbw", "vpunpckhbw"), strict=True)):
             a.vector("vpsubw", sums, sums, EXTRA + half)
-            _rescale(a, sums, widen, RESCALE_AT + NUMBER * NUMBERS_AN_OUTPUT * (first + output), "vpackusdw" if skip else "vpackssdw")
+            pack = "vpackusdw" if skip and not prelu else "vpackssdw"
+            _rescale(a, sums, widen, RESCALE_AT + NUMBER * NUMBERS_AN_OUTPUT * (first + output), pack)
+            if prelu:
+                _activate(a, sums, ACTIVATION_AT + SLOPES_BYTES * (first + output))
+            if prelu and skip:
+                a.vector("vpmaxsw", sums, sums, NOUGHT)
             if skip:
                 _add_early(a, sums, widen, KEPT + 2 * (output % 2) + half)
         if not skip:
@@ -182,6 +193,16 @@ def _rescale(a: Assembler, sums: int, widen: str, at: int, pack: str) -> None:
         a.vector("vpdpwssd", total, other, Memory(CONSTANTS, at + NUMBER, broadcast=True))
         a.vector("vpsravd", total, total, Memory(CONSTANTS, at + 3 * NUMBER, broadcast=True))
     a.vector(pack, sums, identity, shifted)
+
+
+def _activate(a: Assembler, codes: int, at: int) -> None:
+    """PReLU of codes of 16 bits, and the zero point: they are still to be clamped."""
+    below, zero = FREE, FREE + 1
+    a.vector("vpbroadcastw", below, Memory(CONSTANTS, at))
+    a.vector("vpbroadcastw", zero, Memory(CONSTANTS, ACTIVATION_AT + SLOPES_BYTES * CHANNELS))
+    a.vector("vpmulhrsw", below, codes, below)
+    a.vector("vpmaxsw", codes, codes, below)
+    a.vector("vpaddsw", codes, codes, zero)
 
 
 def _add_early(a: Assembler, codes: int, widen: str, high: int) -> None:

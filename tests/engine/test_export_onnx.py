@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 RELU = NetworkSpec(2, 5, 16, "convolution", "relu")
 CONVOLUTIONS = [RELU, NetworkSpec(3, 1, 4, "convolution", "relu"), NetworkSpec(4, 2, 32, "convolution", "relu"), NetworkSpec(2, 5, 16)]
-ADDERS = [replace(spec, block="adder") for spec in CONVOLUTIONS if spec.activation == "relu"]
+ADDERS = [replace(spec, block="adder") for spec in CONVOLUTIONS]
 
 
 def with_int8(spec: NetworkSpec) -> Model:

@@ -55,9 +55,8 @@ def check(model, precision, kernels, rng, sizes=SIZES, threads=2):
 @pytest.mark.parametrize(("scale", "m", "f"), [(2, 5, 16), (3, 2, 16), (4, 1, 8), (2, 2, 3), (2, 1, 20)])
 class TestEveryNetwork:
     def test_int8_is_exact(self, block, scale, m, f, kernels, rng):
-        check(quantised(NetworkSpec(scale, m, f, block, "relu"), rng), "int8", kernels, rng)
-        if block == "convolution":
-            check(quantised(NetworkSpec(scale, m, f, block, "prelu"), rng), "int8", kernels, rng)
+        for activation in ("relu", "prelu"):
+            check(quantised(NetworkSpec(scale, m, f, block, activation), rng), "int8", kernels, rng)
 
     def test_fp32_is_close(self, block, scale, m, f, kernels, rng):
         check(gentle_model(NetworkSpec(scale, m, f, block, "prelu" if m > 1 else "relu")), "fp32", kernels, rng)
@@ -178,8 +177,9 @@ def test_the_kernel_for_machines_that_do_not_sum_bytes(f, rng):
 @pytest.mark.parametrize("packs_sums", [0, 1, 2])
 @pytest.mark.parametrize("f", [8, 16, 32])
 def test_packed_and_plain_sums(f, packs_sums, rng):
-    model = quantised(NetworkSpec(2, 1, f, "adder", "relu"), rng)
-    check(model, "int8", Kernels(packs_sums=packs_sums, fours=False), rng, [(1, 1), (40, 33)])
+    for activation in ("relu", "prelu"):
+        model = quantised(NetworkSpec(2, 2, f, "adder", activation), rng)
+        check(model, "int8", Kernels(packs_sums=packs_sums, fours=False), rng, [(1, 1), (40, 33)])
 
 
 @pytest.mark.skipif(Kernels().register == 32, reason="for processors with AVX-512; elsewhere all tests are of this")

@@ -37,6 +37,8 @@ ARM = "arm-64-osx"
         ("convolution_u8", (16, False, 64, True), VNNI, r"vpmulhrsw .*%ymm"),
         ("convolution_s16", (16, False, 32, True), AVX2, r"vpmulhrsw .*%"),
         ("convolution_s16", (16, False, 32, True), ARM, r"sqrdmulh"),
+        ("adder_u8", (16, False, True, True), AVX2, r"vpmulhrsw .*%"),
+        ("adder_u8_lanes", (16, False, True), ARM, r"sqrdmulh"),
         ("adder_u8_words", (), AVX2, r"vpaddusw .*%ymm"),
         ("adder_u8_words", (False, 64), AVX512, r"vpaddusw .*%zmm"),
         ("convolution_s16", (16,), ARM, r"s(mlal|mull)"),

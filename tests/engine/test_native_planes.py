@@ -12,7 +12,7 @@ pytest.importorskip("halide")
 from engine import reference_integer
 from engine.backends import native_planes, native_strips
 from engine.backends.native import NativeBackend
-from engine.integer import IntegerLayer, Rescale, parse
+from engine.integer import SLOPE_MAX, IntegerLayer, Rescale, parse
 from engine.kernels import planes_adder
 from engine.kernels.assembler import Assembler, Memory
 from engine.kernels.compile import Kernels
@@ -23,8 +23,8 @@ ASSEMBLED = {"planes_first.build", "planes_adder.build", "planes_last.build"}
 taken = pytest.mark.skipif(not Kernels().fours, reason="for Intel's processors with AVX-512 and VNNI")
 
 
-def adder(m, rng, scale=2):
-    return quantised(NetworkSpec(scale, m, 16, "adder", "relu"), rng)
+def adder(m, rng, scale=2, activation="relu"):
+    return quantised(NetworkSpec(scale, m, 16, "adder", activation), rng)
 
 
 def check(model, sizes, rng, threads=1, kernels=None):
@@ -49,6 +49,10 @@ AS_BYTES = (
     "62 61 fe 48 7f a4 24 40 00 00 00",
     "62 72 7e 48 33 a3 00 00 00 00",
     "62 91 35 48 71 f1 08",
+    "62 c2 7d 48 79 90 20 02 00 00",
+    "62 a2 55 48 0b d2",
+    "62 b1 55 48 ee ea",
+    "62 31 15 48 ed eb",
     "62 93 15 40 25 df f8",
     "4c 8b a7 18 00 00 00",
     "49 03 f6",
@@ -58,9 +62,23 @@ AS_BYTES = (
 
 
 @taken
+@pytest.mark.parametrize("activation", ["relu", "prelu"])
 @pytest.mark.parametrize("m", [1, 2, 5])
-def test_any_size_is_exact(m, rng):
-    assert check(adder(m, rng), [(1, 1), (1, 64), (3, 63), (40, 65), (70, 17), (33, 200)], rng, threads=2) >= ASSEMBLED
+def test_any_size_is_exact(m, activation, rng):
+    model = adder(m, rng, activation=activation)
+    assert check(model, [(1, 1), (1, 64), (3, 63), (40, 65), (70, 17), (33, 200)], rng, threads=2) >= ASSEMBLED
+
+
+@taken
+@pytest.mark.parametrize("m", [1, 2])
+def test_the_steepest_slopes_are_exact(m, rng):
+    """Of both signs, with a zero point in the middle, and factors that send results past 16 bits."""
+    model = adder(m, rng, activation="prelu")
+    slopes = np.where(np.arange(16) % 2, SLOPE_MAX, -SLOPE_MAX).astype(np.int16)
+    last = f"body.{m - 1}"
+    changed = {f"{last}.slope": slopes, "body.0.zero": np.array([120], np.uint8), "body.0.shift": np.array([12], np.int32)}
+    changed |= {"body.0.multiplier": model.int8["body.0.multiplier"] // 4, "body.0.bias": model.int8["body.0.bias"] // 4}
+    assert check(replace(model, int8={**model.int8, **changed}), [(40, 70)], rng) >= ASSEMBLED
 
 
 @taken
@@ -143,6 +161,10 @@ def test_instructions_are_encoded_as_a_well_known_assembler_does():
     a.vector("vmovdqu64 to memory", Memory("rsp", 64), 28)
     a.vector("vpmovdw to memory", Memory("rbx"), 12)
     a.vector("vpsllw", 9, 25, immediate=8)
+    a.vector("vpbroadcastw", 18, Memory("r8", 544))
+    a.vector("vpmulhrsw", 18, 5, 18)
+    a.vector("vpmaxsw", 5, 5, 18)
+    a.vector("vpaddsw", 13, 13, 19)
     a.vector("vpternlogd", 3, 29, 31, immediate=0xF8)
     a.load("r12", Memory("rdi", 24))
     a.add("rsi", "r14")

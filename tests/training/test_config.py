@@ -108,7 +108,7 @@ def test_block_types_and_quantisation_choose_the_network() -> None:
     adder = resolve({"linear_block_type": "collapsed_adder"})
     assert (adder.spec.block, adder.name) == ("adder", "addersesr-m5-x2")
     assert resolve({"quant_A": True}).spec.activation == "prelu"
-    assert resolve({"quant_A": True, "linear_block_type": "collapsed_adder"}).spec.activation == "relu"
+    assert resolve({"quant_A": True, "linear_block_type": "collapsed_adder"}).spec.activation == "prelu"
     assert resolve({"linear_block_type": "expanded"}).train_config(1).form == "expanded"
 
 

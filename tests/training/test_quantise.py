@@ -18,6 +18,7 @@ SPECS = [
     NetworkSpec(2, 3, 16, activation="relu"),
     NetworkSpec(4, 1, 8, "adder", "relu"),
     NetworkSpec(2, 3, 16),
+    NetworkSpec(2, 3, 16, "adder"),
 ]
 
 
@@ -199,9 +200,7 @@ def test_slopes_count_as_below_one():
     assert network.int8()["body.0.slope"].max() == 2**15 - 1
 
 
-def test_adders_with_prelu_and_expanded_blocks_are_refused():
-    with pytest.raises(ValueError, match="ReLU"):
-        FakeQuantised(build(NetworkSpec(2, 1, 8, "adder"), expansion=16))
+def test_expanded_blocks_are_refused():
     with pytest.raises(ValueError, match="expanded"):
         FakeQuantised(build(SPECS[1], expansion=16, form="expanded"))
     FakeQuantised(build(SPECS[1], expansion=16, form="expanded"), weights=False)
