@@ -74,6 +74,7 @@ ROWS = (
     Row("adder-own", Runner("native", "addersesr-m5", "int8"), Runner("native", "sesr-m5", "int8"), 1.5),
     Row("sesr-int8", Runner("native", "sesr-m5", "int8"), Runner("onnx", "sesr-m5", "int8"), 1.3),
     Row("sesr-prelu", Runner("native", "sesr-m5-prelu", "int8"), Runner("native", "sesr-m5", "int8"), 0.9),
+    Row("adder-prelu", Runner("native", "addersesr-m5-prelu", "int8"), Runner("native", "addersesr-m5", "int8"), 0.9),
 )
 
 
