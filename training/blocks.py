@@ -16,6 +16,8 @@ from training.adder import adder_sums, finish, moments, soft_sums
 from training.convolution import convolve
 
 Form = Literal["collapsed", "expanded"]
+SMALLEST_SIZE = 1e-4
+"""The least unit of an adder kernel."""
 FIRST_EXPANSION = 256
 """A kernel that is trained as it is starts as the collapse of a fresh block of that many channels: near the identity, and lively."""
 
@@ -152,9 +154,9 @@ class AdderBlock(nn.Module):
 
     @torch.no_grad()
     def set_size(self, size: Tensor) -> None:
-        """Change the kernel's unit, not the kernel."""
+        """Change the kernel's unit, not the kernel. Inputs that are all alike have no deviation to measure by: then `SMALLEST_SIZE`."""
         kernel = self.kernel()
-        self.size.copy_(size)
+        self.size.copy_(size.clamp_min(SMALLEST_SIZE))
         self.set_kernel(kernel)
 
     def forward(self, x_nchw: Tensor, slope: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ SMALLEST_SCALE = 1e-12
 FLOAT, INT32, INT64 = 1, 6, 7
 """Types to cast to, in ONNX's numbering."""
 LIFT = 2**32
+"""More than any number that is shifted is below 0."""
 SLOPE_SHIFT = SLOPE_ONE.bit_length() - 1
 
 

@@ -62,3 +62,10 @@ def test_a_layer_resembles_its_twins_from_the_start(twins):
         assert kernel.abs().mean().item() == pytest.approx(KERNEL_SIZE * block.size.item(), rel=1e-4)
         wanted = theirs.collapse()[0] - identity_kernel(kernel)
         torch.testing.assert_close(kernel / kernel.norm(), wanted / wanted.norm(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_blank_picture_gives_no_unit_but_a_network_that_still_works(twins):
+    network, twin = twins
+    network.train().progress(0)
+    resemble(network, twin, torch.full((2, 1, 20, 20), 0.5))
+    assert all(torch.isfinite(part).all() for part in network.state_dict().values())
