@@ -86,6 +86,7 @@ class Record:
     imitated: tuple[int, int] = (0, 0)
     left_out: int = 0
     bicubic_db: float | None = None
+    turning_until: int = 0
     step: int = 0
     steps: int = 0
     saved_step: int = 0
@@ -127,6 +128,7 @@ class Record:
         self.model, self.device = str(event["model"]), str(event["device"])
         self.step, self.steps, self.pictures = int(event["step"]), int(event["steps"]), int(event["pictures"])
         self.bicubic_db = event["bicubic_db"]
+        self.turning_until = int(event.get("turning_until", 0))
 
     def take(self, lines: Sequence[bytes]) -> None:
         """Take lines of ``events.jsonl``; a damaged one costs its own event alone.

@@ -35,7 +35,10 @@ class Checked(Event):
 
 @dataclass(frozen=True, slots=True)
 class Begun(Event):
-    """Training starts, or goes on, behind ``step`` of ``steps``. ``bicubic_db`` is what the validation pictures score without a network."""
+    """Training starts, or goes on, behind ``step`` of ``steps``. ``bicubic_db`` is what the validation pictures score without a network.
+
+    Before the step ``turning_until`` (0: none) adder layers are still turning from convolutions, and score less than at the run's end.
+    """
 
     name = "begun"
     model: str
@@ -45,6 +48,7 @@ class Begun(Event):
     parameters: int
     device: str
     bicubic_db: float | None
+    turning_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,8 +136,8 @@ class AdderTraining:
     """How adder kernels learn. ``expansion``: channels that a kernel is expanded to, None for none.
 
     ``reach``, first and last, is within what differences are rounded off (`training.blocks.AdderBlock`), in standard deviations of a
-    layer's input: it falls geometrically over the first 0.8 of a run, from a layer that is almost a convolution to one that is almost the
-    adder layer that it will be. 0 is AdderNet's way, and ``adaptive`` then scales gradients as it does.
+    layer's input: it falls geometrically over the first `TURNED` of a run, from a layer that is almost a convolution to one that is almost
+    the adder layer that it will be. 0 is AdderNet's way, and ``adaptive`` then scales gradients as it does.
     """
 
     expansion: int | None = None
@@ -147,9 +147,16 @@ class AdderTraining:
     def reach_at(self, done: float) -> float:
         """The reach when the part ``done`` of a run is done."""
         first, last = self.reach
-        return first if first == last else float(first * (last / first) ** min(1.0, done / 0.8))
+        return first if first == last else float(first * (last / first) ** min(1.0, done / TURNED))
+
+    @property
+    def turns(self) -> bool:
+        """Whether layers turn from convolutions into adder layers, so that a run's first part says less than its end will."""
+        return self.reach[0] > 1
 
 
+TURNED = 0.8
+"""The part of a run after which the reach falls no more."""
 AS_PUBLISHED = AdderTraining(adaptive=True, reach=(0.0, 0.0))
 """Full-precision weight gradients at the adaptive rate, inputs' clipped at 1 (arXiv 1912.13200)."""
 AGAIN = (0.25, 0.08)

@@ -22,7 +22,7 @@ from training.imitation import imitate
 from training.loop import Trainer
 from training.meter import Meter, Spent, step_energy_mj
 from training.models import find_model
-from training.network import SESR, AdderSESR
+from training.network import SESR, TURNED, AdderSESR
 from training.networks import frozen, make_network, to_model
 from training.revival import revive
 from training.validate import Samples, averaged, bicubic_upscale, centre, runner, score
@@ -160,6 +160,7 @@ class Run:
             parameters=config.spec.parameters,
             device=str(self._place.device),
             bicubic_db=bicubic,
+            turning_until=round(TURNED * config.steps) if isinstance(self._network, AdderSESR) and self._network.adder.turns else 0,
         )
 
     def _step_event(self) -> events.Step:

@@ -54,6 +54,9 @@ def _running(run: RunClient) -> str:
     if not record.step and done < steps:
         first = _tr("Before the first step the adder layers learn to give what the start's layers give: {done} of {steps}.")
         words += " " + first.format(done=f"{done:,}", steps=f"{steps:,}")
+    elif record.step < record.turning_until:
+        turning = _tr("Its layers are turning from convolutions into adder layers: until step {step} it scores less than it will.")
+        words += " " + turning.format(step=f"{record.turning_until:,}")
     return words
 
 

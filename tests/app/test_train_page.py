@@ -241,6 +241,16 @@ def test_an_adder_network_that_imitates_obeys_before_its_first_step(window, qtbo
     until(qtbot, lambda: run.state == "stopped" and run.model_file is not None)
 
 
+def test_an_adder_network_says_that_its_layers_are_still_turning(window, qtbot, pictures):
+    page = window().training.page
+    run = page.runs.add(tiny(*pictures, steps=LONG, linear_block_type="collapsed_adder"))
+    page.show_run(run)
+    until(qtbot, lambda: run.record.step > 0 and "turning from convolutions" in page.controls.sentence.text())
+    assert f"{round(0.8 * LONG):,}" in page.controls.sentence.text()
+    click(qtbot, page.controls.buttons["stop"])
+    until(qtbot, lambda: run.state == "stopped")
+
+
 def processor_ticks(stat):
     """User and system time of a process, in hundredths of a second."""
     return sum(map(int, stat.read_text().rsplit(")", 1)[1].split()[11:13]))

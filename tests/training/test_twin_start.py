@@ -54,6 +54,25 @@ def test_the_twins_outer_layers_are_taken_over(tiny: dict[str, Any], tmp_path: P
         assert adder.tensors[name] == pytest.approx(twin.tensors[name], abs=1e-4)
 
 
+@pytest.mark.parametrize(("changes", "part"), [({}, 0.8), ({"recipe": "reference"}, 0), ({"linear_block_type": "collapsed"}, 0)])
+def test_until_when_layers_are_turning_is_told(changes: dict[str, Any], part: float, tiny: dict[str, Any], tmp_path: Path) -> None:
+    place = RunFolder(tmp_path / "run")
+    settings = begin(place, {**tiny, "linear_block_type": "collapsed_adder", **changes}, resume=False)
+    with Control(place.path) as control:
+        begun = next(event for event in train(place, settings, control) if event.name == "begun")
+    assert begun.turning_until == round(part * begun.steps)
+
+
+def test_an_adder_network_goes_on_as_one(tiny: dict[str, Any], tmp_path: Path) -> None:
+    given = {**tiny, "linear_block_type": "collapsed_adder"}
+    first = result(tmp_path / "first", given)
+    place = RunFolder(tmp_path / "second")
+    settings = begin(place, {**given, "start": str(first)}, resume=False)
+    with Control(place.path) as control:
+        begun = next(event for event in train(place, settings, control) if event.name == "begun")
+    assert begun.turning_until == 0
+
+
 def test_imitating_is_told_and_obeys(tiny: dict[str, Any], tmp_path: Path) -> None:
     twin = result(tmp_path / "twin", tiny)
     given = {**tiny, "linear_block_type": "collapsed_adder", "start": str(twin), "imitate": 10**6}
