@@ -72,7 +72,7 @@ def judged(qapp, qtbot, tmp_path, random_model):
 def test_energy_runs_along_and_is_measured_in_the_end(metered, qtbot, tmp_path):
     panel = metered.upscale_page.inspector.energy
     metered.upscale_page.inspector.network.pick("slow-x2")
-    metered.open([store_photo(tmp_path / "photo.png", 1200, 800)])
+    metered.open([store_photo(tmp_path / "photo.png", 1600, 1200)])
     until(qtbot, lambda: all("so far" in cell.text() for cell in panel.kinds.values()))
     assert "MP/s" in metered.upscale_page.inspector.status.text()
     until(qtbot, lambda: metered.session.state == "done")
