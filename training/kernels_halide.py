@@ -18,7 +18,7 @@ from training.halide_tools import LANES, STRIP_ROWS, channels_last, compile_kern
 from training.kernels_correlation import clipped_correlation, correlation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 FORWARD_PIXELS, GRADIENT_PIXELS = {8: 6, 16: 8}, {8: 2, 16: 6}
 """Pixels of a block, by the lanes of a vector: as many as registers have room for."""
@@ -123,21 +123,14 @@ def _boxed(padded: hl.Func, channels: int) -> list[hl.Func]:
 def _sums_kernel(inputs: int, outputs: int) -> Any:
     """x[c, x, y, n], w[o, c, kx, ky], sum of w[o]; result[o, x, y, n]."""
     source, weight, weight_sum = images("441")
-    variables = c, x, y, n = [hl.Var(name) for name in "cxyn"]
-    padded, total, result = padded_with_zeros(source), hl.Func("total"), hl.Func("result")
-    x_padded = hl.Func("x_padded")
-    x_padded[c, x, y, n] = padded[c, x, y, n]
-    r = hl.RDom([(0, inputs), (0, 3), (0, 3)])
-    total[c, x, y, n] = 0.0
-    total[c, x, y, n] += hl.max(x_padded[r.x, x + r.y - 1, y + r.z - 1, n], weight[c, r.x, r.y, r.z])
+    x_padded, total, r = _tapped(source, weight, inputs, hl.max)
+    c, x, y, n = total.args()
     stages = *_, boxed = _boxed(x_padded, inputs)
+    result = hl.Func("result")
     result[c, x, y, n] = boxed[x, y, n] + weight_sum[c] - 2.0 * total[c, x, y, n]
-    block, strip = _strips(result, variables, outputs, FORWARD_PIXELS)
-    x_padded.compute_at(result, strip).bound(c, 0, inputs).vectorize(c, LANES)
+    strip = _schedule_taps(result, x_padded, total, r, (inputs, outputs))
     for stage in stages:
         stage.compute_at(result, strip)
-    total.compute_at(result, block)
-    _accumulate(total, c, x, r, outputs)
     return compile_kernel(result, (source, weight, weight_sum))
 
 
@@ -145,21 +138,40 @@ def _sums_kernel(inputs: int, outputs: int) -> Any:
 def _soft_sums_kernel(inputs: int, outputs: int) -> Any:
     """x[c, x, y, n], w[o, c, kx, ky], reach; result[o, x, y, n]."""
     source, weight, reach = images("441")
-    variables = c, x, y, n = [hl.Var(name) for name in "cxyn"]
-    padded, total, result = padded_with_zeros(source), hl.Func("total"), hl.Func("result")
-    x_padded = hl.Func("x_padded")
+
+    def tap(value: hl.Expr, at: hl.Expr) -> hl.Expr:
+        near = hl.max(hl.min(value - at, reach[0]), -reach[0])
+        return near * (2.0 * (value - at) - near)
+
+    x_padded, total, r = _tapped(source, weight, inputs, tap)
+    result = hl.Func("result")
+    result[total.args()] = total[total.args()] * (-0.5 / reach[0])
+    _schedule_taps(result, x_padded, total, r, (inputs, outputs))
+    return compile_kernel(result, (source, weight, reach))
+
+
+def _tapped(
+    source: hl.ImageParam, weight: hl.ImageParam, inputs: int, tap: Callable[[hl.Expr, hl.Expr], hl.Expr]
+) -> tuple[hl.Func, hl.Func, hl.RDom]:
+    """The padded input, and [o, x, y, n] the sum of ``tap`` over all channels and 3x3 pixels, with its reduction."""
+    c, x, y, n = (hl.Var(name) for name in "cxyn")
+    padded, x_padded, total = padded_with_zeros(source), hl.Func("x_padded"), hl.Func("total")
     x_padded[c, x, y, n] = padded[c, x, y, n]
     r = hl.RDom([(0, inputs), (0, 3), (0, 3)])
-    difference = x_padded[r.x, x + r.y - 1, y + r.z - 1, n] - weight[c, r.x, r.y, r.z]
-    near = hl.max(hl.min(difference, reach[0]), -reach[0])
     total[c, x, y, n] = 0.0
-    total[c, x, y, n] += near * (2.0 * difference - near)
-    result[c, x, y, n] = total[c, x, y, n] * (-0.5 / reach[0])
+    total[c, x, y, n] += tap(x_padded[r.x, x + r.y - 1, y + r.z - 1, n], weight[c, r.x, r.y, r.z])
+    return x_padded, total, r
+
+
+def _schedule_taps(result: hl.Func, x_padded: hl.Func, total: hl.Func, r: hl.RDom, channels: tuple[int, int]) -> hl.Var:
+    """Schedule what is made of `_tapped`, of ``channels`` inputs and outputs; returns the loop over strips."""
+    inputs, outputs = channels
+    c, x, *_ = variables = total.args()
     block, strip = _strips(result, variables, outputs, FORWARD_PIXELS)
     x_padded.compute_at(result, strip).bound(c, 0, inputs).vectorize(c, LANES)
     total.compute_at(result, block)
     _accumulate(total, c, x, r, outputs)
-    return compile_kernel(result, (source, weight, reach))
+    return strip
 
 
 @functools.cache

@@ -86,9 +86,11 @@ def _sums(  # type: ignore[no-untyped-def]  # noqa: ANN202
             difference = value[None, :] - weight[:, None]
             if soft:
                 near = tl.minimum(tl.maximum(difference, -reach), reach)
-                total -= near * (2 * difference - near) / (2 * reach)
+                total -= near * (2 * difference - near)
             else:
                 total -= tl.abs(difference)
+    if soft:
+        total /= 2 * reach
     place = (picture * outputs + output[:, None]) * height * width + pixel[None, :]
     tl.store(y + place, total, inside[None, :] & (output < outputs)[:, None])
 
